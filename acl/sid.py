@@ -1,0 +1,167 @@
+"""Security identifiers: bytes, S-1-... text, and the two-letter names of SDDL.
+
+A Sid is a value: frozen, hashable, compared by its numbers. Equal bytes give one shared object.
+
+Sources: MS-DTYP 2.4.2 (binary and text form), 2.4.2.4 (well-known SIDs), 2.5.1.1 (SDDL names).
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from dataclasses import dataclass, field
+from typing import ClassVar, Final
+
+from .errors import AclError, MalformedError
+from .intern import InternTable
+
+__all__ = ["DOMAIN_RELATIVE", "FOREST_RELATIVE", "SDDL_SIDS", "Sid"]
+
+MAX_SUB_AUTHORITIES: Final = 15
+_TEXT = re.compile(
+    r"S-1-(0x[0-9A-F]{1,12}|[0-9]{1,15})((?:-(?:0x[0-9A-F]{1,8}|[0-9]{1,10}))*)", re.IGNORECASE | re.ASCII
+)
+_FORMATS = tuple(struct.Struct(f"<{count}I") for count in range(MAX_SUB_AUTHORITIES + 1))
+_known: InternTable[Sid] = InternTable(65536)
+
+
+@dataclass(frozen=True, slots=True)
+class Sid:
+    """A security identifier (MS-DTYP 2.4.2): an authority of 48 bits and up to 15 sub-authorities of 32.
+
+    ``str(sid)`` is its S-1-... form. Raises AclError for numbers out of these ranges.
+    """
+
+    authority: int
+    sub_authorities: tuple[int, ...] = ()
+    _text: str = field(init=False, repr=False, compare=False, default="")
+
+    EVERYONE: ClassVar[Sid]
+    CREATOR_OWNER: ClassVar[Sid]
+    CREATOR_GROUP: ClassVar[Sid]
+    OWNER_RIGHTS: ClassVar[Sid]
+    PRINCIPAL_SELF: ClassVar[Sid]
+    AUTHENTICATED_USERS: ClassVar[Sid]
+    LOCAL_SYSTEM: ClassVar[Sid]
+    ENTERPRISE_DOMAIN_CONTROLLERS: ClassVar[Sid]
+    BUILTIN_ADMINISTRATORS: ClassVar[Sid]
+
+    def __post_init__(self) -> None:
+        subs = self.sub_authorities
+        if not 0 <= self.authority < 1 << 48:
+            raise AclError(f"a SID's authority has 48 bits: {self.authority}")
+        if len(subs) > MAX_SUB_AUTHORITIES:
+            raise AclError(f"a SID has at most {MAX_SUB_AUTHORITIES} sub-authorities: {len(subs)}")
+        if subs and not (min(subs) >= 0 and max(subs) < 1 << 32):
+            raise AclError(f"a SID's sub-authorities have 32 bits each: {subs}")
+        # From 2**32 on the authority is written in hexadecimal (MS-DTYP 2.4.2.1).
+        head = f"{self.authority}" if self.authority < 1 << 32 else f"0x{self.authority:012X}"
+        object.__setattr__(self, "_text", "-".join(["S-1", head, *map(str, subs)]))
+
+    def __str__(self) -> str:
+        return self._text
+
+    @classmethod
+    def from_string(cls, text: str) -> Sid:
+        """The SID that ``S-1-...`` names, numbers in decimal or 0x hexadecimal, in any case.
+
+        Raises AclError for anything else; the two-letter names belong to SDDL (``acl.sddl``).
+        """
+        match = _TEXT.fullmatch(text)
+        if not match:
+            raise AclError(f"not a SID: {text!r}")
+        subs = [int(number, 0 if number[:2] in ("0x", "0X") else 10) for number in match[2].split("-")[1:]]
+        return cls(int(match[1], 0 if match[1][:2] in ("0x", "0X") else 10), tuple(subs))
+
+    @classmethod
+    def from_bytes(cls, data: bytes, offset: int = 0) -> Sid:
+        """The SID that starts at ``offset``; what follows it is left alone.
+
+        Raises MalformedError where the bytes end too early, or are not revision 1 with at most 15
+        sub-authorities.
+        """
+        end = offset + 8
+        if len(data) < end:
+            raise MalformedError(offset, "a SID needs at least 8 bytes")
+        count = data[offset + 1]
+        end += 4 * count
+        raw = data[offset:end]
+        sid = _known.get(raw)
+        if sid is not None:
+            return sid
+        if data[offset] != 1:
+            raise MalformedError(offset, f"a SID has revision 1, not {data[offset]}")
+        if count > MAX_SUB_AUTHORITIES:
+            raise MalformedError(offset + 1, f"a SID has at most 15 sub-authorities, not {count}")
+        if len(data) < end:
+            raise MalformedError(offset, f"a SID of {count} sub-authorities needs {8 + 4 * count} bytes")
+        sid = cls(int.from_bytes(raw[2:8], "big"), _FORMATS[count].unpack_from(raw, 8))
+        return _known.keep(bytes(raw), sid)
+
+    def to_bytes(self) -> bytes:
+        """The binary form (MS-DTYP 2.4.2.2): 8 bytes and 4 for each sub-authority."""
+        count = len(self.sub_authorities)
+        return b"".join(
+            (
+                bytes((1, count)),
+                self.authority.to_bytes(6, "big"),
+                _FORMATS[count].pack(*self.sub_authorities),
+            )
+        )
+
+    def child(self, rid: int) -> Sid:
+        """The SID below this one: ``domain_sid.child(512)`` is its Domain Admins."""
+        return Sid(self.authority, (*self.sub_authorities, rid))
+
+    @property
+    def rid(self) -> int | None:
+        """The last sub-authority, or None when there is none."""
+        return self.sub_authorities[-1] if self.sub_authorities else None
+
+    @property
+    def domain(self) -> Sid | None:
+        """The SID of the domain that issued this one (S-1-5-21-x-y-z), or None for any other SID."""
+        subs = self.sub_authorities
+        if self.authority == 5 and len(subs) >= 4 and subs[0] == 21:
+            return Sid(5, subs[:4])
+        return None
+
+
+#: Two-letter names that mean the same SID everywhere (MS-DTYP 2.5.1.1; HO, SH, AS and UD: Windows' sddl.h).
+SDDL_SIDS: Final[dict[str, Sid]] = {
+    name: Sid.from_string(text)
+    for name, text in {
+        "AA": "S-1-5-32-579", "AC": "S-1-15-2-1", "AN": "S-1-5-7", "AO": "S-1-5-32-548",
+        "AS": "S-1-18-1", "AU": "S-1-5-11", "BA": "S-1-5-32-544", "BG": "S-1-5-32-546",
+        "BO": "S-1-5-32-551", "BU": "S-1-5-32-545", "CD": "S-1-5-32-574", "CG": "S-1-3-1",
+        "CO": "S-1-3-0", "CY": "S-1-5-32-569", "ED": "S-1-5-9", "ER": "S-1-5-32-573",
+        "ES": "S-1-5-32-576", "HA": "S-1-5-32-578", "HI": "S-1-16-12288", "HO": "S-1-5-32-584",
+        "IS": "S-1-5-32-568", "IU": "S-1-5-4", "LS": "S-1-5-19", "LU": "S-1-5-32-559",
+        "LW": "S-1-16-4096", "ME": "S-1-16-8192", "MP": "S-1-16-8448", "MS": "S-1-5-32-577",
+        "MU": "S-1-5-32-558", "NO": "S-1-5-32-556", "NS": "S-1-5-20", "NU": "S-1-5-2",
+        "OW": "S-1-3-4", "PO": "S-1-5-32-550", "PS": "S-1-5-10", "PU": "S-1-5-32-547",
+        "RA": "S-1-5-32-575", "RC": "S-1-5-12", "RD": "S-1-5-32-555", "RE": "S-1-5-32-552",
+        "RM": "S-1-5-32-580", "RU": "S-1-5-32-554", "SH": "S-1-5-32-585", "SI": "S-1-16-16384",
+        "SO": "S-1-5-32-549", "SS": "S-1-18-2", "SU": "S-1-5-6", "SY": "S-1-5-18",
+        "UD": "S-1-5-84-0-0-0-0-0", "WD": "S-1-1-0", "WR": "S-1-5-33",
+    }.items()
+}  # fmt: skip
+
+#: Two-letter names relative to the domain: its SID and this RID (MS-DTYP 2.5.1.1).
+DOMAIN_RELATIVE: Final[dict[str, int]] = {
+    "AP": 525, "CA": 517, "CN": 522, "DA": 512, "DC": 515, "DD": 516, "DG": 514, "DU": 513,
+    "KA": 526, "LA": 500, "LG": 501, "PA": 520, "RS": 553,
+}  # fmt: skip
+
+#: Two-letter names relative to the forest's root domain (MS-DTYP 2.5.1.1).
+FOREST_RELATIVE: Final[dict[str, int]] = {"EA": 519, "EK": 527, "RO": 498, "SA": 518}
+
+Sid.EVERYONE = SDDL_SIDS["WD"]
+Sid.CREATOR_OWNER = SDDL_SIDS["CO"]
+Sid.CREATOR_GROUP = SDDL_SIDS["CG"]
+Sid.OWNER_RIGHTS = SDDL_SIDS["OW"]
+Sid.PRINCIPAL_SELF = SDDL_SIDS["PS"]
+Sid.AUTHENTICATED_USERS = SDDL_SIDS["AU"]
+Sid.LOCAL_SYSTEM = SDDL_SIDS["SY"]
+Sid.ENTERPRISE_DOMAIN_CONTROLLERS = SDDL_SIDS["ED"]
+Sid.BUILTIN_ADMINISTRATORS = SDDL_SIDS["BA"]
