@@ -1,0 +1,138 @@
+"""The directory that the cmdlets act on: what every implementation promises.
+
+``live.LiveDirectory`` is a domain controller over LDAP; ``snapshot.SnapshotDirectory`` is a file. Both keep
+these promises, and tests/test_directory.py holds them to it:
+
+1. Names compare without regard to case; an entry's ``dn`` is the directory's own spelling.
+2. Attribute values are bytes as the wire has them; ``Entry`` reads them as text, SID, GUID or descriptor.
+3. A descriptor is read with owner, group and DACL (SD flags 7) and written with the DACL alone (SD flags 4),
+   so that owner, group and SACL are never touched.
+4. After a write the directory derives inherited entries again, on the object and below it.
+5. What goes wrong is one of the DirectoryError classes, with the object's DN where there is one.
+
+Source: MS-ADTS 3.1.1.3.2 (rootDSE), 3.1.1.3.4.1.11 (SD flags).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol, Self
+from uuid import UUID
+
+from acl import AclError, SecurityDescriptor, Sid
+
+from .dn import DistinguishedName
+from .errors import AccessDenied, DirectoryError
+from .filters import Filter
+
+__all__ = ["Directory", "Entry", "RootDse", "Scope"]
+
+
+class Scope(Enum):
+    """How far a search goes below its base."""
+
+    ONE_LEVEL = "one level"
+    SUBTREE = "subtree"
+
+
+@dataclass(frozen=True, slots=True)
+class RootDse:
+    """What a controller says about itself and its forest."""
+
+    default_naming_context: str
+    root_domain_naming_context: str
+    configuration_naming_context: str
+    schema_naming_context: str
+    controller: str
+
+    @property
+    def domain(self) -> str:
+        """The DNS name of the controller's domain."""
+        return DistinguishedName.parse(self.default_naming_context).domain
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An object as read: its DN, and the attributes asked for under their names in lower case."""
+
+    dn: str
+    attributes: Mapping[str, Sequence[bytes]]
+
+    def values(self, attribute: str) -> tuple[str, ...]:
+        """Every value of the attribute as text; empty when there is none."""
+        return tuple(value.decode("utf-8", "replace") for value in self.attributes.get(attribute.lower(), ()))
+
+    def text(self, attribute: str) -> str | None:
+        """The first value of the attribute as text, or None when there is none."""
+        return next(iter(self.values(attribute)), None)
+
+    def sid(self, attribute: str = "objectSid") -> Sid | None:
+        """The attribute as a SID, or None when there is none; raises DirectoryError when it is malformed."""
+        raw = self._raw(attribute)
+        if raw is None:
+            return None
+        try:
+            return Sid.from_bytes(raw)
+        except AclError as error:
+            raise DirectoryError(f"the {attribute} of '{self.dn}' is {error}", dn=self.dn) from error
+
+    def guid(self, attribute: str = "objectGUID") -> UUID | None:
+        """The attribute as a GUID, or None when there is none; raises DirectoryError when it is malformed."""
+        raw = self._raw(attribute)
+        if raw is None:
+            return None
+        if len(raw) != 16:
+            raise DirectoryError(f"the {attribute} of '{self.dn}' has {len(raw)} bytes, not 16", dn=self.dn)
+        return UUID(bytes_le=raw)
+
+    def security_descriptor(self) -> SecurityDescriptor:
+        """The object's descriptor: owner, group and DACL.
+
+        Raises AccessDenied when the caller may not see it, DirectoryError when its bytes are malformed.
+        """
+        raw = self._raw("nTSecurityDescriptor")
+        if raw is None:
+            raise AccessDenied(
+                f"you may not read the permissions of '{self.dn}': Read Permissions is needed there",
+                dn=self.dn,
+            )
+        try:
+            return SecurityDescriptor.from_bytes(raw)
+        except AclError as error:
+            raise DirectoryError(
+                f"the security descriptor of '{self.dn}' is {error}; nothing was changed", dn=self.dn
+            ) from error
+
+    def _raw(self, attribute: str) -> bytes | None:
+        return next(iter(self.attributes.get(attribute.lower(), ())), None)
+
+
+class Directory(Protocol):
+    """A forest as seen from one domain of it."""
+
+    @property
+    def root(self) -> RootDse:
+        """The naming contexts, and the controller that answers."""
+
+    def get(self, dn: str, attributes: Sequence[str]) -> Entry:
+        """The object with this DN. Raises NotFound, ParameterError for a DN that is none, DirectoryError."""
+
+    def search(
+        self, base: str, condition: Filter, attributes: Sequence[str], *, scope: Scope = Scope.SUBTREE
+    ) -> Iterator[Entry]:
+        """The objects below the base that meet the condition, page by page. Raises as ``get``."""
+
+    def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
+        """Replace the object's DACL. Raises AccessDenied, NotFound, DirectoryError."""
+
+    def for_domain(self, dns_name: str) -> Directory:
+        """The same forest seen from another of its domains. Raises Unreachable, with what to do."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...

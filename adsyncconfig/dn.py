@@ -1,0 +1,119 @@
+"""Distinguished names: read, compared, and taken apart, as a directory server does.
+
+Rule 1: two spellings of one name are equal: case, escapes and spaces around separators do not count.
+Rule 2: text from outside never becomes part of a DN but through ``escape``.
+
+Source: RFC 4514 (text form); MS-ADTS 3.1.1.1.4 (Active Directory compares names without regard to case).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from .errors import ParameterError
+
+__all__ = ["DistinguishedName", "Rdns", "escape"]
+
+# attribute = value, up to an unescaped separator. A value is a quoted string (RFC 2253) or is escaped.
+_RDN = re.compile(
+    r"""\s*(?P<attribute>[A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=\s*
+        (?P<value>"(?:[^"\\]|\\.)*"|(?:[^,+"\\<>;=]|\\[0-9A-Fa-f]{2}|\\[^0-9A-Fa-f]|=)*?)
+        \s*(?P<separator>[,;+]|$)""",
+    re.VERBOSE | re.DOTALL,
+)
+_ESCAPED = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.)", re.DOTALL)
+_SPECIAL = re.compile(r'[,+"\\<>;=\x00-\x1f]')
+
+
+Rdns = tuple[tuple[tuple[str, str], ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DistinguishedName:
+    """A name as written and as compared.
+
+    ``rdns`` holds, leaf first, the parts of the name: each a tuple of (attribute, value) pairs, folded to one
+    case, with more than one pair only where ``+`` joins them.
+    """
+
+    text: str
+    rdns: Rdns
+
+    @classmethod
+    def parse(cls, text: str, *, what: str = "DN") -> DistinguishedName:
+        """The name that the text spells; raises ParameterError, naming ``what``, when it spells none."""
+        position = 0
+        rdns: list[tuple[tuple[str, str], ...]] = []
+        pairs: list[tuple[str, str]] = []
+        while True:
+            match = _RDN.match(text, position)
+            if match is None or not match["value"]:
+                raise ParameterError(
+                    f"{what} '{text}' is no distinguished name at '{text[position:][:30]}': "
+                    "write it like 'OU=Groups,DC=contoso,DC=example', with commas in names as '\\,'"
+                )
+            pairs.append((match["attribute"].lower(), _fold(_unescape(match["value"]))))
+            position = match.end()
+            if match["separator"] != "+":
+                rdns.append(tuple(sorted(pairs)))
+                pairs = []
+            if not match["separator"]:
+                return cls(text, tuple(rdns))
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, DistinguishedName) and self.rdns == other.rdns
+
+    def __hash__(self) -> int:
+        return hash(self.rdns)
+
+    def is_below(self, other: DistinguishedName) -> bool:
+        """True when this object is a child, grandchild or further descendant of the other."""
+        depth = len(other.rdns)
+        return len(self.rdns) > depth and self.rdns[-depth:] == other.rdns
+
+    @property
+    def domain(self) -> str:
+        """The DNS name that its DC parts spell: ``contoso.example``; empty when it has none."""
+        labels = []
+        for rdn in reversed(self.rdns):
+            if rdn[0][0] != "dc":
+                break
+            labels.append(rdn[0][1])
+        return ".".join(reversed(labels))
+
+
+def escape(value: str) -> str:
+    """A value as it must be written in a DN (RFC 4514 2.4)."""
+    escaped = _SPECIAL.sub(
+        lambda match: f"\\{ord(match[0]):02X}" if match[0] < " " else f"\\{match[0]}", value
+    )
+    if escaped[:1] in ("#", " "):
+        escaped = "\\" + escaped
+    if escaped.endswith(" ") and not escaped.endswith("\\ "):
+        escaped = escaped[:-1] + "\\ "
+    return escaped
+
+
+def _unescape(value: str) -> str:
+    if value.startswith('"'):
+        value = value[1:-1]
+
+    def plain(match: re.Match[str]) -> str:
+        if match[1]:
+            # Hexadecimal pairs are bytes of UTF-8; what is none stays as it is written.
+            try:
+                return bytes.fromhex(match[1].replace("\\", "")).decode("utf-8")
+            except UnicodeDecodeError:
+                return match[1]
+        return match[2]
+
+    return _ESCAPED.sub(plain, value)
+
+
+def _fold(value: str) -> str:
+    return unicodedata.normalize("NFC", value).casefold()

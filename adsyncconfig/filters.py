@@ -1,0 +1,114 @@
+"""Search conditions as values: rendered for LDAP in one place, and evaluated on a snapshot in another.
+
+No caller ever writes a filter as text, so nothing that a user typed can change a filter's meaning.
+
+Source: RFC 4515 (text form and escaping); MS-ADTS 3.1.1.3.4.4 (the bit matching rule).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+__all__ = ["EVERYTHING", "AllOf", "AnyOf", "BitsSet", "Equals", "Filter", "Present"]
+
+Attributes = Mapping[str, Sequence[bytes]]
+MATCHING_RULE_BIT_AND: Final = "1.2.840.113556.1.4.803"
+
+
+@dataclass(frozen=True, slots=True)
+class Equals:
+    """The attribute has this value; text is compared without regard to case, as Active Directory does."""
+
+    attribute: str
+    value: str
+
+    def to_ldap(self) -> str:
+        """The filter as LDAP text."""
+        return f"({self.attribute}={_escape(self.value)})"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """True when an object with these attributes meets the condition."""
+        wanted = self.value.casefold()
+        return any(
+            value.decode("utf-8", "replace").casefold() == wanted
+            for value in attributes.get(self.attribute.lower(), ())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Present:
+    """The attribute has a value."""
+
+    attribute: str
+
+    def to_ldap(self) -> str:
+        """The filter as LDAP text."""
+        return f"({self.attribute}=*)"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """True when an object with these attributes meets the condition."""
+        return bool(attributes.get(self.attribute.lower()))
+
+
+@dataclass(frozen=True, slots=True)
+class BitsSet:
+    """Every one of these bits is set in the attribute, an integer."""
+
+    attribute: str
+    bits: int
+
+    def to_ldap(self) -> str:
+        """The filter as LDAP text."""
+        return f"({self.attribute}:{MATCHING_RULE_BIT_AND}:={self.bits})"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """True when an object with these attributes meets the condition."""
+        return any(
+            int(value) & self.bits == self.bits for value in attributes.get(self.attribute.lower(), ())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every condition holds."""
+
+    conditions: tuple[Filter, ...]
+
+    def to_ldap(self) -> str:
+        """The filter as LDAP text."""
+        return f"(&{''.join(each.to_ldap() for each in self.conditions)})"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """True when an object with these attributes meets the condition."""
+        return all(each.matches(attributes) for each in self.conditions)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one condition holds."""
+
+    conditions: tuple[Filter, ...]
+
+    def to_ldap(self) -> str:
+        """The filter as LDAP text."""
+        return f"(|{''.join(each.to_ldap() for each in self.conditions)})"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """True when an object with these attributes meets the condition."""
+        return any(each.matches(attributes) for each in self.conditions)
+
+
+Filter = Equals | Present | BitsSet | AllOf | AnyOf
+
+#: Every object there is.
+EVERYTHING: Final = Present("objectClass")
+
+
+def _escape(value: str) -> str:
+    """Each byte that is not a plain ASCII letter, digit or harmless mark as a backslash and two digits."""
+    return "".join(
+        chr(byte) if 0x20 <= byte < 0x7F and byte not in b"*()\\" else f"\\{byte:02x}"
+        for byte in value.encode("utf-8", "surrogatepass")
+    )
