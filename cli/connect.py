@@ -1,0 +1,254 @@
+"""From connection options to a Directory: which one is meant, and where its credentials come from.
+
+Rule 1: what stands on the command line wins over the environment, and that over the configuration file.
+Rule 2: a server and a snapshot named in the same place contradict each other, which is an error.
+Rule 3: a password comes from a file, the environment or a prompt, never from an argument, which every user of
+        the machine could read.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+from click.core import ParameterSource
+
+from .command import parameter, switch
+
+if TYPE_CHECKING:
+    from adsyncconfig import Directory
+
+__all__ = ["connection_parameters", "open_directory"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SECTION: Final = "Connection"
+PASSWORD_VARIABLE: Final = "ADSYNCCONFIG_PASSWORD"  # noqa: S105 - the name of the variable
+CONFIGURATION_FILE: Final = "config.toml"
+DEFAULT_TIMEOUT: Final = 30
+
+#: Keys of the configuration file, and the type of each.
+_CONFIGURATION: Final[dict[str, type]] = {
+    "server": list,
+    "user": str,
+    "password_file": str,
+    "auth": str,
+    "ca_file": str,
+    "starttls": bool,
+    "timeout": int,
+    "snapshot": str,
+}
+_RANKS: Final = {ParameterSource.COMMANDLINE: 3, ParameterSource.ENVIRONMENT: 2}
+_CONFIGURED: Final = 1
+
+
+def connection_parameters(command: F) -> F:
+    """Declare the connection options, the same on every cmdlet."""
+    for declare in reversed(
+        (
+            parameter(
+                "-Server",
+                "--server",
+                multiple=True,
+                section=SECTION,
+                envvar="ADSYNCCONFIG_SERVER",
+                show_envvar=True,
+                help="A controller: host, or ldap[s]://host[:port]. Repeat as domain=url for the other domains "
+                "of the forest.",
+            ),
+            parameter(
+                "-Credential",
+                "--user",
+                section=SECTION,
+                envvar="ADSYNCCONFIG_USER",
+                show_envvar=True,
+                help="Who to log on as: user@domain, DOMAIN\\user or a DN. The password is asked for, or comes "
+                f"from --password-file or {PASSWORD_VARIABLE}.",
+            ),
+            parameter(
+                "--password-file",
+                type=click.Path(),
+                section=SECTION,
+                help="A file whose first line is the password.",
+            ),
+            parameter(
+                "--auth",
+                type=click.Choice(["auto", "simple"]),
+                section=SECTION,
+                envvar="ADSYNCCONFIG_AUTH",
+                show_envvar=True,
+                help="How to log on; auto is simple over TLS.",
+            ),
+            parameter(
+                "--ca-file",
+                type=click.Path(),
+                section=SECTION,
+                envvar="ADSYNCCONFIG_CA_FILE",
+                show_envvar=True,
+                help="The certificate (PEM) of the authority that signed the controller's; left out: the "
+                "system's authorities.",
+            ),
+            switch("--starttls", section=SECTION, help="Encrypt a connection to port 389 by StartTLS."),
+            parameter(
+                "--timeout",
+                type=click.IntRange(1, 3600),
+                section=SECTION,
+                help=f"Seconds to wait for a connection and for each answer; left out: {DEFAULT_TIMEOUT}.",
+            ),
+            switch(
+                "--insecure-skip-verify",
+                section=SECTION,
+                help="Accept any certificate. Whoever is in between then learns the password.",
+            ),
+            parameter(
+                "--snapshot",
+                type=click.Path(),
+                section=SECTION,
+                envvar="ADSYNCCONFIG_SNAPSHOT",
+                show_envvar=True,
+                help="No server: read and write the directory kept in this file.",
+            ),
+        )
+    ):
+        command = declare(command)
+    return command
+
+
+def open_directory(context: click.Context) -> Directory:
+    """The directory that the context's connection options, the environment and the configuration file name.
+
+    Raises ParameterError where they name none or two, and whatever opening it raises.
+    """
+    import adsyncconfig  # noqa: PLC0415 - help and completion do without
+    from adsyncconfig import ParameterError  # noqa: PLC0415
+
+    options = _options(context, _configuration())
+    servers, snapshot = options["server"], options["snapshot"]
+    if servers and snapshot:
+        ranks = {name: _rank(context, name) for name in ("server", "snapshot")}
+        if ranks["server"] == ranks["snapshot"]:
+            raise ParameterError(
+                "a server and a snapshot are both named: give -Server or --snapshot, not both"
+            )
+        if ranks["server"] > ranks["snapshot"]:
+            snapshot = None
+    if snapshot:
+        return adsyncconfig.open_snapshot(snapshot)
+    if not servers:
+        raise ParameterError(
+            "name the directory: -Server ldaps://dc1.contoso.example with -Credential, or --snapshot FILE"
+        )
+    first, others = _servers(servers)
+    user = options["user"]
+    if not user:
+        raise ParameterError(f"'{first}' needs to know who you are: give -Credential user@domain")
+    verify = not options["insecure_skip_verify"]
+    if not verify:
+        click.echo(
+            "WARNING: certificates are not verified; whoever is in between learns the password", err=True
+        )
+    return adsyncconfig.connect(
+        first,
+        user=user,
+        password=_password(user, options["password_file"]),
+        ca_file=options["ca_file"],
+        starttls=bool(options["starttls"]),
+        verify=verify,
+        timeout=options["timeout"] or DEFAULT_TIMEOUT,
+        servers=others,
+    )
+
+
+def _options(context: click.Context, configuration: Mapping[str, Any]) -> dict[str, Any]:
+    options = dict(context.params)
+    for name in (*_CONFIGURATION, "insecure_skip_verify"):
+        value = options.get(name)
+        if isinstance(value, str) and not value.strip():
+            options[name] = value = None
+        if value in (None, ()):
+            options[name] = configuration.get(name)
+    return options
+
+
+def _rank(context: click.Context, name: str) -> int:
+    source = context.get_parameter_source(name)
+    return _RANKS.get(source, _CONFIGURED) if source else _CONFIGURED
+
+
+def _configuration() -> dict[str, Any]:
+    """What the configuration file says. Raises ParameterError, naming the file, for what it may not say."""
+    import tomllib  # noqa: PLC0415 - only where there is a file
+
+    from adsyncconfig import ParameterError  # noqa: PLC0415
+
+    path = Path(click.get_app_dir("adsyncconfig")) / CONFIGURATION_FILE
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise ParameterError(f"cannot read the configuration file '{path}': {error}") from error
+    try:
+        given = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ParameterError(f"'{path}' is not TOML: {error}") from error
+    for name, value in given.items():
+        wanted = _CONFIGURATION.get(name)
+        if wanted is None:
+            raise ParameterError(
+                f"'{path}' has the unknown key '{name}'; known are {', '.join(_CONFIGURATION)}"
+            )
+        if wanted is list and isinstance(value, str):
+            given[name] = [value]
+        elif not isinstance(value, wanted):
+            raise ParameterError(f"'{name}' in '{path}' must be of type {wanted.__name__}, not {value!r}")
+    return given
+
+
+def _servers(given: list[str] | tuple[str, ...]) -> tuple[str, dict[str, str]]:
+    """The server to begin with, and those of other domains, from ``url`` and ``domain=url``."""
+    from adsyncconfig import ParameterError  # noqa: PLC0415
+
+    first: list[str] = []
+    others: dict[str, str] = {}
+    for each in given:
+        domain, separator, url = each.partition("=")
+        if not each.strip() or (separator and not (domain.strip() and url.strip())):
+            raise ParameterError(f"-Server '{each}' is no server: write url, or domain=url")
+        if separator:
+            others[domain.strip().lower()] = url.strip()
+        else:
+            first.append(each.strip())
+    if len(first) > 1:
+        raise ParameterError(
+            f"-Server names {' and '.join(first)}: write those of other domains as domain=url"
+        )
+    return (first[0] if first else next(iter(others.values()))), others
+
+
+def _password(user: str, password_file: str | None) -> str:
+    import os  # noqa: PLC0415
+
+    from adsyncconfig import ParameterError  # noqa: PLC0415
+
+    if password_file:
+        try:
+            lines = Path(password_file).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ParameterError(f"cannot read the password file '{password_file}': {error}") from error
+        if not lines or not lines[0]:
+            raise ParameterError(f"the password file '{password_file}' is empty")
+        return lines[0]
+    password = os.environ.get(PASSWORD_VARIABLE)
+    if password:
+        return password
+    if not sys.stdin.isatty():
+        raise ParameterError(
+            f"there is no terminal to ask for the password of '{user}' on: give --password-file or "
+            f"{PASSWORD_VARIABLE}"
+        )
+    answer: str = click.prompt(f"Password for {user}", hide_input=True, err=True)
+    return answer
