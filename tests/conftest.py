@@ -11,13 +11,22 @@ without a directory can't pass for one with it.
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import samba_lab
-from contoso_directory import populate
+import trying
+from contoso_directory import HOSTILE_OUS, populate
+from expectations import CONTOSO_SNAPSHOT
 from samba_lab import DomainController, Forest
+
+import adsyncconfig
+
+if TYPE_CHECKING:
+    from adsyncconfig.live import LiveDirectory
 
 ConnectAs = Callable[[DomainController, str], Any]
 
@@ -25,7 +34,7 @@ ConnectAs = Callable[[DomainController, str], Any]
 @pytest.fixture(scope="session")
 def contoso() -> Iterator[DomainController]:
     """The domain CONTOSO, populated."""
-    _require_lab()
+    require_lab()
     with samba_lab.contoso_lab() as controller:
         populate(controller)
         yield controller
@@ -34,7 +43,7 @@ def contoso() -> Iterator[DomainController]:
 @pytest.fixture(scope="session")
 def forest() -> Iterator[Forest]:
     """A forest of CONTOSO and its child EMEA, both populated."""
-    _require_lab()
+    require_lab()
     with samba_lab.forest_lab() as forest:
         populate(forest.root)
         populate(forest.child)
@@ -56,9 +65,55 @@ def connect_as() -> Iterator[ConnectAs]:
         connection.unbind()
 
 
-def _require_lab() -> None:
+def require_lab() -> None:
     if missing := samba_lab.missing():
         text = "no Samba lab here: " + "; ".join(missing)
         if os.environ.get("CI") == "true":
             pytest.fail(text)
         pytest.skip(text)
+
+
+@pytest.fixture
+def administrator(contoso: DomainController, connect_as: ConnectAs) -> Any:
+    """A plain ldap3 connection to CONTOSO as its administrator."""
+    return connect_as(contoso, contoso.administrator)
+
+
+@pytest.fixture
+def permissions_restored(contoso: DomainController, administrator: Any) -> Iterator[None]:
+    """Put the DACLs of the objects that grants go to back as they were."""
+    dns = [
+        contoso.base_dn,
+        f"CN=AdminSDHolder,CN=System,{contoso.base_dn}",
+        f"OU=Writeback,{contoso.base_dn}",
+        *HOSTILE_OUS,
+    ]
+    before = {dn: trying.read_descriptor(administrator, dn) for dn in dns}
+    yield
+    for dn, descriptor in before.items():
+        if trying.read_descriptor(administrator, dn) != descriptor:
+            assert trying.write_dacl(administrator, dn, descriptor) == trying.SUCCESS
+
+
+@pytest.fixture
+def directory(contoso: DomainController) -> Iterator[LiveDirectory]:
+    """CONTOSO through the project's own live directory, as its administrator."""
+    with live(contoso) as connected:
+        yield connected
+
+
+def live(controller: DomainController, user: str | None = None, **options: Any) -> LiveDirectory:
+    """Connect the project's own live directory to a controller of the lab."""
+    return adsyncconfig.connect(
+        controller.url,
+        user=user or controller.administrator,
+        password=controller.password,
+        ca_file=controller.ca_file,
+        **options,
+    )
+
+
+@pytest.fixture
+def snapshot_file(tmp_path: Path) -> Path:
+    """A copy of the bundled directory that a test may change."""
+    return Path(shutil.copy(CONTOSO_SNAPSHOT, tmp_path / "contoso.jsonl"))

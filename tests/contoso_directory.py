@@ -148,6 +148,10 @@ def populate(controller: DomainController) -> None:
     try:
         for entry in entries:
             _make(connection, entry, controller.base_dn)
+        # One name that logs on everywhere, as an Enterprise Admin's does in a real forest.
+        dn = f"CN=Administrator,CN=Users,{controller.base_dn}"
+        name = f"Administrator@{CONTOSO.realm}"
+        _done(connection.modify(dn, {"userPrincipalName": [(MODIFY_REPLACE, [name])]}), connection, dn)
     finally:
         connection.unbind()
 
