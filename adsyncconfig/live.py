@@ -96,20 +96,14 @@ class _VerifiedTls(ldap3.Tls):  # type: ignore[misc]
     loses the reason of a refusal; this keeps it in ``failure``.
     """
 
-    def __init__(self, ca_file: str | None, *, verify: bool) -> None:
-        super().__init__(validate=ssl.CERT_REQUIRED if verify else ssl.CERT_NONE)
-        self._ca_file = ca_file
-        self._verify = verify
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(validate=context.verify_mode)
+        self._context = context
         self.failure: ssl.SSLError | None = None
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        context = ssl.create_default_context(cafile=self._ca_file)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if not self._verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
         try:
-            connection.socket = context.wrap_socket(
+            connection.socket = self._context.wrap_socket(
                 connection.socket,
                 server_hostname=connection.server.host,
                 do_handshake_on_connect=do_handshake,
@@ -324,13 +318,16 @@ def _split(url: str, *, starttls: bool) -> tuple[str, str, int]:
 
 def _tls(ca_file: str | None, *, verify: bool) -> _VerifiedTls:
     try:
-        # Read it now: later the same trouble would look like an untrusted server.
-        ssl.create_default_context(cafile=ca_file)
+        context = ssl.create_default_context(cafile=ca_file)
     except OSError as error:
         malformed = isinstance(error, ssl.SSLError)
         reason = "it holds no certificate in PEM form" if malformed else error.strerror
         raise ParameterError(f"cannot read the CA file '{ca_file}': {reason}") from error
-    return _VerifiedTls(ca_file, verify=verify)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return _VerifiedTls(context)
 
 
 def _root_dse(connection: Any, url: str) -> RootDse:

@@ -56,8 +56,8 @@ def connection_parameters(command: F) -> F:
                 section=SECTION,
                 envvar="ADSYNCCONFIG_SERVER",
                 show_envvar=True,
-                help="A controller: host, or ldap[s]://host[:port]. Repeat as domain=url for the other domains "
-                "of the forest.",
+                help="A controller: host, or ldap[s]://host[:port]. Repeat as domain=url for the other "
+                "domains of the forest.",
             ),
             parameter(
                 "-Credential",
@@ -65,8 +65,8 @@ def connection_parameters(command: F) -> F:
                 section=SECTION,
                 envvar="ADSYNCCONFIG_USER",
                 show_envvar=True,
-                help="Who to log on as: user@domain, DOMAIN\\user or a DN. The password is asked for, or comes "
-                f"from --password-file or {PASSWORD_VARIABLE}.",
+                help="Who to log on as: user@domain, DOMAIN\\user or a DN. The password is asked for, or "
+                f"comes from --password-file or {PASSWORD_VARIABLE}.",
             ),
             parameter(
                 "--password-file",
@@ -180,8 +180,6 @@ def _rank(context: click.Context, name: str) -> int:
 
 def _configuration() -> dict[str, Any]:
     """What the configuration file says. Raises ParameterError, naming the file, for what it may not say."""
-    import tomllib  # noqa: PLC0415 - only where there is a file
-
     from adsyncconfig import ParameterError  # noqa: PLC0415
 
     path = Path(click.get_app_dir("adsyncconfig")) / CONFIGURATION_FILE
@@ -191,6 +189,8 @@ def _configuration() -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         raise ParameterError(f"cannot read the configuration file '{path}': {error}") from error
+    import tomllib  # noqa: PLC0415 - only where there is a file
+
     try:
         given = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
