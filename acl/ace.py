@@ -13,14 +13,14 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from .bits import Bit, Bits
 from .errors import AclError, MalformedError
-from .intern import InternTable
+from .intern import BoundedTable, InternTable, as_bytes, setters
 from .rights import AccessMask
-from .sid import Sid
+from .sid import Sid, sid_at
 
 __all__ = ["Ace", "AceFlag", "AceType"]
 
@@ -84,6 +84,15 @@ ALLOW_TYPES: Final = frozenset(
 DENY_TYPES: Final = frozenset(
     {T.ACCESS_DENIED, T.ACCESS_DENIED_OBJECT, T.ACCESS_DENIED_CALLBACK, T.ACCESS_DENIED_CALLBACK_OBJECT}
 )
+#: Types whose data is a condition (MS-DTYP 2.4.4.17).
+CALLBACK_TYPES: Final = frozenset(
+    {
+        T.ACCESS_ALLOWED_CALLBACK, T.ACCESS_DENIED_CALLBACK,
+        T.ACCESS_ALLOWED_CALLBACK_OBJECT, T.ACCESS_DENIED_CALLBACK_OBJECT,
+        T.SYSTEM_AUDIT_CALLBACK, T.SYSTEM_ALARM_CALLBACK,
+        T.SYSTEM_AUDIT_CALLBACK_OBJECT, T.SYSTEM_ALARM_CALLBACK_OBJECT,
+    }
+)  # fmt: skip
 #: Types read as header, mask and SID, and so every type but the object ones and the compound one, whose
 #: body MS-DTYP leaves undescribed.
 PLAIN_TYPES: Final = frozenset(T) - OBJECT_TYPES - {T.ACCESS_ALLOWED_COMPOUND}
@@ -96,21 +105,27 @@ MAX_ACE_SIZE: Final = 0xFFFC  # a 16-bit size that is a multiple of 4
 _HEADER = struct.Struct("<BBH")
 _HEADER_MASK = struct.Struct("<BBHI")
 _HEADER_MASK_OBJECT_FLAGS = struct.Struct("<BBHII")
-_U32 = struct.Struct("<I")
-_TYPES: Final[dict[int, AceType]] = {int(each): each for each in AceType}
-_guids: InternTable[UUID] = InternTable(8192)
-known_aces: InternTable[Ace] = InternTable(65536)
+_MASK = struct.Struct("<I")
+_MASK_AND_OBJECT_FLAGS = struct.Struct("<II")
+# For each value of a type's byte: the type, and where SID or GUIDs start, or 4 where the layout is unknown.
+_NAMED: Final[dict[int, AceType]] = {int(each): each for each in AceType}
+_TYPES: Final[tuple[int, ...]] = tuple(_NAMED.get(value, value) for value in range(256))
+_CONTENT: Final = tuple(12 if each in OBJECT_TYPES else 8 if each in PLAIN_TYPES else 4 for each in _TYPES)
+_FLAGS: Final = tuple(AceFlag(value) for value in range(256))
+_masks: BoundedTable[int, AccessMask] = BoundedTable(4096)
+_guids: InternTable[UUID] = InternTable(4 << 20)
+known_aces: InternTable[Ace] = InternTable(32 << 20)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Ace:
     """One access control entry (MS-DTYP 2.4.4); edit with ``dataclasses.replace``.
 
     ``type`` is an AceType, or a plain int where the type is unknown: only then is ``sid`` None. ``data`` is
     what follows the SID: the condition of a callback type, a resource attribute's claim, or bytes that the
     writer allocated too many; for an unknown type it is the whole body. ``reserved_object_flags`` are bits of
-    an object type's flags beyond the two that say which GUIDs are there. Raises AclError for a combination
-    that has no binary form.
+    an object type's flags beyond the two that say which GUIDs are there. Entries are equal when their binary
+    forms are. Raises AclError for a combination that has none.
     """
 
     type: int
@@ -121,23 +136,45 @@ class Ace:
     inherited_object_type: UUID | None = None
     data: bytes = b""
     reserved_object_flags: int = 0
-    _wire: bytes | None = field(init=False, repr=False, compare=False, default=None)
+    _bytes: bytes = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.type not in OBJECT_TYPES:
-            if self.object_type or self.inherited_object_type or self.reserved_object_flags:
-                raise AclError(f"entries of type {self.type!r} carry no GUIDs")
-            if self.type in PLAIN_TYPES:
-                if self.sid is None:
-                    raise AclError(f"an entry of type {self.type!r} needs a SID")
-            elif self.sid is not None or self.mask:
-                raise AclError(f"the body of entries of type {self.type} is unknown: give it as data")
-        elif self.sid is None:
-            raise AclError(f"an entry of type {self.type!r} needs a SID")
+        if self.type in OBJECT_TYPES:
+            if self.reserved_object_flags & _GUID_FLAGS:
+                raise AclError("the object flags for the GUIDs follow from the GUIDs: leave them out")
+        elif (
+            self.object_type is not None
+            or self.inherited_object_type is not None
+            or self.reserved_object_flags
+        ):
+            raise AclError(f"entries of type {self.type!r} carry no GUIDs")
+        if self.type in OBJECT_TYPES or self.type in PLAIN_TYPES:
+            if self.sid is None:
+                raise AclError(f"an entry of type {self.type!r} needs a SID")
+        elif self.sid is not None or self.mask:
+            raise AclError(f"the body of entries of type {self.type} is unknown: give it as data")
         if len(self.data) % 4:
             raise AclError("the size of an entry is a multiple of 4: pad its data")
-        if len(self.data) > MAX_ACE_SIZE - 112:  # 112: the largest header, GUIDs and SID together
-            raise AclError(f"an entry has at most {MAX_ACE_SIZE} bytes")
+        try:
+            raw = _serialise(self)
+        except struct.error as error:
+            raise AclError(f"an entry has no room for one of its numbers: {error}") from None
+        for name, value in (
+            ("type", _TYPES[self.type]),
+            ("flags", _FLAGS[self.flags]),
+            ("mask", AccessMask(self.mask)),
+            ("_bytes", raw),
+        ):
+            object.__setattr__(self, name, value)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (self._bytes == other._bytes if isinstance(other, Ace) else NotImplemented)
+
+    def __hash__(self) -> int:
+        return hash(self._bytes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Ace.from_bytes, (self._bytes,)
 
     @classmethod
     def allow(
@@ -170,18 +207,18 @@ class Ace:
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0) -> Ace:
         """The entry that starts at ``offset``; what follows it is left alone. Raises MalformedError."""
+        data = as_bytes(data, offset)
         if len(data) < offset + 4:
             raise MalformedError(offset, "an entry needs a header of 4 bytes")
         size = data[offset + 2] | data[offset + 3] << 8
-        raw = bytes(data[offset : offset + size])
-        return known_aces.get(raw) or known_aces.keep(raw, parse_ace(raw, size, offset))
+        raw = data[offset : offset + size]
+        if len(raw) < size:
+            raise MalformedError(offset + 2, f"the entry says {size} bytes, and {len(raw)} are left")
+        return known_aces.get(raw) or parse_ace(raw, offset)
 
     def to_bytes(self) -> bytes:
         """The binary form, as long as the size in its header says."""
-        if self._wire is None:
-            object.__setattr__(self, "_wire", _serialise(self))
-        assert self._wire is not None
-        return self._wire
+        return self._bytes
 
     @property
     def is_allow(self) -> bool:
@@ -199,6 +236,11 @@ class Ace:
         return self.type in OBJECT_TYPES
 
     @property
+    def is_conditional(self) -> bool:
+        """True for the callback types, whose ``data`` is a condition: an entry for those who meet it."""
+        return self.type in CALLBACK_TYPES
+
+    @property
     def is_inherited(self) -> bool:
         """True when the entry came from the parent."""
         return bool(self.flags & AceFlag.INHERITED)
@@ -209,49 +251,55 @@ class Ace:
         return not self.flags & AceFlag.INHERIT_ONLY
 
 
-def parse_ace(raw: bytes, size: int, offset: int) -> Ace:
-    """The entry whose bytes are ``raw``; ``offset`` is where they stood, for the error."""
+(
+    _set_type, _set_flags, _set_mask, _set_sid, _set_object_type, _set_inherited_object_type, _set_data,
+    _set_reserved_object_flags, _set_bytes,
+) = setters(Ace)  # fmt: skip
+
+
+def parse_ace(raw: bytes, offset: int) -> Ace:
+    """The entry that is all of ``raw``; ``offset`` is where it stood, for errors. It is known from now on."""
+    size = len(raw)
     if size < 4 or size % 4:
         raise MalformedError(offset + 2, f"an entry's size is a multiple of 4, and at least 4: {size}")
-    if len(raw) < size:
-        raise MalformedError(offset + 2, f"the entry says {size} bytes, and {len(raw)} are left")
-    number = raw[0]
-    entry_type: int = _TYPES.get(number, number)
-    flags = AceFlag(raw[1])
-    object_type = inherited_object_type = None
-    reserved = 0
-    if entry_type in OBJECT_TYPES:
-        if size < 12:
-            raise MalformedError(offset, f"an object entry needs a mask and object flags, not {size} bytes")
-        _, _, _, mask, object_flags = _HEADER_MASK_OBJECT_FLAGS.unpack_from(raw)
-        position = 12
+    entry_type = _TYPES[raw[0]]
+    start = _CONTENT[raw[0]]
+    object_type = inherited_object_type = sid = None
+    mask = object_flags = 0
+    if size < start:
+        raise MalformedError(
+            offset + 2, f"an entry of type {entry_type!r} needs {start} bytes, and has {size}"
+        )
+    if start == 12:
+        mask, object_flags = _MASK_AND_OBJECT_FLAGS.unpack_from(raw, 4)
         if object_flags & OBJECT_TYPE_PRESENT:
-            object_type = _guid(raw, position, offset)
-            position += 16
+            object_type = _guid(raw, start, offset)
+            start += 16
         if object_flags & INHERITED_OBJECT_TYPE_PRESENT:
-            inherited_object_type = _guid(raw, position, offset)
-            position += 16
-        reserved = object_flags & ~_GUID_FLAGS
-    elif entry_type in PLAIN_TYPES:
-        if size < 8:
-            raise MalformedError(offset, f"an entry of this type needs a mask, not {size} bytes")
-        (mask,) = _U32.unpack_from(raw, 4)
-        position = 8
-    else:
-        return _with_wire(Ace(entry_type, flags, AccessMask(0), None, data=raw[4:]), raw)
-    try:
-        sid = Sid.from_bytes(raw, position)
-    except MalformedError as error:
-        raise MalformedError(offset + error.offset, error.reason) from None
-    position += 8 + 4 * len(sid.sub_authorities)
-    rest = raw[position:]
-    ace = Ace(entry_type, flags, AccessMask(mask), sid, object_type, inherited_object_type, rest, reserved)
-    return _with_wire(ace, raw)
-
-
-def _with_wire(ace: Ace, raw: bytes) -> Ace:
-    object.__setattr__(ace, "_wire", raw)
-    return ace
+            inherited_object_type = _guid(raw, start, offset)
+            start += 16
+    elif start == 8:
+        (mask,) = _MASK.unpack_from(raw, 4)
+    if start != 4:
+        try:
+            sid = sid_at(raw, start)
+        except MalformedError as error:
+            raise MalformedError(offset + error.offset, error.reason) from None
+        start += len(sid.to_bytes())
+    rights = _masks.get(mask)
+    if rights is None:
+        rights = _masks.keep(mask, AccessMask(mask))
+    ace = object.__new__(Ace)
+    _set_type(ace, entry_type)
+    _set_flags(ace, _FLAGS[raw[1]])
+    _set_mask(ace, rights)
+    _set_sid(ace, sid)
+    _set_object_type(ace, object_type)
+    _set_inherited_object_type(ace, inherited_object_type)
+    _set_data(ace, raw[start:])
+    _set_reserved_object_flags(ace, object_flags & ~_GUID_FLAGS)
+    _set_bytes(ace, raw)
+    return known_aces.keep(raw, ace)
 
 
 def _guid(raw: bytes, position: int, offset: int) -> UUID:
@@ -272,10 +320,10 @@ def _serialise(ace: Ace) -> bytes:
         return b"".join((_HEADER_MASK.pack(ace.type, ace.flags, size, ace.mask), sid, ace.data))
     object_flags = ace.reserved_object_flags
     guids = b""
-    if ace.object_type:
+    if ace.object_type is not None:
         object_flags |= OBJECT_TYPE_PRESENT
         guids += ace.object_type.bytes_le
-    if ace.inherited_object_type:
+    if ace.inherited_object_type is not None:
         object_flags |= INHERITED_OBJECT_TYPE_PRESENT
         guids += ace.inherited_object_type.bytes_le
     size = 12 + len(guids) + len(sid) + len(ace.data)

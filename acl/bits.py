@@ -26,7 +26,7 @@ class Bit:
 
 
 class Bits(int):
-    """An integer with named bits; ``|``, ``&``, ``^`` and ``~`` give the same class."""
+    """An integer with named bits; ``|``, ``&`` and ``^`` give the same class, whichever side it is on."""
 
     __slots__ = ()
     NAMES: ClassVar[dict[str, int]] = {}
@@ -45,6 +45,8 @@ class Bits(int):
 
     def __xor__(self, other: int) -> Self:
         return type(self)(int(self) ^ other)
+
+    __ror__, __rand__, __rxor__ = __or__, __and__, __xor__
 
     def without(self, bits: int) -> Self:
         """The same value with ``bits`` cleared."""

@@ -13,16 +13,16 @@ Source: MS-DTYP 2.4.5 (ACL) and 2.4.6 (SECURITY_DESCRIPTOR).
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
-from .ace import MAX_ACE_SIZE, Ace, known_aces, parse_ace
+from .ace import Ace, known_aces, parse_ace
 from .bits import Bit, Bits
 from .errors import AclError, MalformedError
-from .intern import InternTable
-from .sid import Sid
+from .intern import InternTable, as_bytes, setters
+from .sid import Sid, sid_at
 
 __all__ = ["Acl", "Control", "SecurityDescriptor"]
 
@@ -30,10 +30,16 @@ ACL_REVISION: Final = 2
 ACL_REVISION_DS: Final = 4  # as soon as a list holds an object entry
 ACL_REVISIONS: Final = (2, 3, 4)
 MAX_ACL_SIZE: Final = 0xFFFC
+HEADER_SIZE: Final = 20
+OWNER_FIELD, GROUP_FIELD, SACL_FIELD, DACL_FIELD = 4, 8, 12, 16  # where the header has their offsets
+PART_NAMES: Final = {OWNER_FIELD: "owner", GROUP_FIELD: "group", SACL_FIELD: "SACL", DACL_FIELD: "DACL"}
+
+Part = TypeVar("Part", Sid, "Acl")
 
 _ACL_HEADER = struct.Struct("<BBHHH")
+_ACE_SIZE = struct.Struct("<2xH")
 _SD_HEADER = struct.Struct("<BBHIIII")
-_known_descriptors: InternTable[SecurityDescriptor] = InternTable(2048)
+_known_descriptors: InternTable[SecurityDescriptor] = InternTable(32 << 20)
 
 
 class Control(Bits):
@@ -61,18 +67,21 @@ class Control(Bits):
 class Acl:
     """An access control list (MS-DTYP 2.4.5): entries in their order.
 
-    ``revision`` None means the lowest that the entries need. ``slack`` is what the list's size holds behind
-    its last entry.
+    ``revision`` 0 becomes the lowest that the entries need. ``slack`` is what the list's size holds behind
+    its last entry. The reserved bytes of the header are not kept: they are written as zero.
     """
 
     aces: tuple[Ace, ...] = ()
-    revision: int | None = None
+    revision: int = 0
     slack: bytes = b""
 
     def __post_init__(self) -> None:
-        if self.revision is None:
+        object.__setattr__(self, "aces", tuple(self.aces))
+        if self.revision == 0:
             needed = ACL_REVISION_DS if any(ace.is_object for ace in self.aces) else ACL_REVISION
             object.__setattr__(self, "revision", needed)
+        if self.revision not in ACL_REVISIONS:
+            raise AclError(f"an access control list has revision 2 to 4, not {self.revision}")
         if len(self.slack) % 4:
             raise AclError("the size of a list is a multiple of 4: pad its slack")
 
@@ -85,39 +94,12 @@ class Acl:
     def with_aces(self, aces: Iterable[Ace]) -> Acl:
         """The same list with other entries: its slack goes, and its revision rises where they need it."""
         entries = tuple(aces)
-        revision = max(self.revision or ACL_REVISION, Acl(entries).revision or ACL_REVISION)
-        return Acl(entries, revision)
+        return Acl(entries, max(self.revision, Acl(entries).revision))
 
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0) -> Acl:
         """The list that starts at ``offset``; what follows it is left alone. Raises MalformedError."""
-        if len(data) < offset + 8:
-            raise MalformedError(offset, "an access control list needs a header of 8 bytes")
-        revision, _, size, count, _ = _ACL_HEADER.unpack_from(data, offset)
-        if revision not in ACL_REVISIONS:
-            raise MalformedError(offset, f"an access control list has revision 2 to 4, not {revision}")
-        end = offset + size
-        if size < 8 or size % 4:
-            raise MalformedError(offset + 2, f"a list's size is a multiple of 4, and at least 8: {size}")
-        if end > len(data):
-            raise MalformedError(offset + 2, f"the list says {size} bytes, and {len(data) - offset} are left")
-        position = offset + 8
-        aces: list[Ace] = []
-        append, known = aces.append, known_aces.get
-        for _ in range(count):
-            # Size first, and from the bytes themselves: this loop is what reading a directory costs.
-            if position + 4 > end:
-                raise MalformedError(position, f"entry {len(aces)} of {count} starts behind the list's end")
-            next_position = position + (data[position + 2] | data[position + 3] << 8)
-            if next_position > end:
-                raise MalformedError(position + 2, f"entry {len(aces)} of {count} runs past the list's end")
-            raw = data[position:next_position]
-            ace = known(raw)
-            if ace is None:
-                ace = known_aces.keep(raw, parse_ace(raw, next_position - position, position))
-            append(ace)
-            position = next_position
-        return cls(tuple(aces), revision, data[position:end])
+        return acl_at(as_bytes(data, offset), offset)
 
     def to_bytes(self) -> bytes:
         """The binary form. Raises AclError when it is larger than 65,532 bytes."""
@@ -126,6 +108,53 @@ class Acl:
         if size > MAX_ACL_SIZE:
             raise AclError(f"an access control list has at most {MAX_ACL_SIZE} bytes; this one has {size}")
         return _ACL_HEADER.pack(self.revision, 0, size, len(self.aces), 0) + body + self.slack
+
+
+_ACL_SETTERS: Final = setters(Acl)
+
+
+def acl_at(data: bytes, offset: int) -> Acl:
+    """The list that starts at ``offset`` of real ``bytes``; see ``Acl.from_bytes``."""
+    if len(data) < offset + 8:
+        raise MalformedError(offset, "an access control list needs a header of 8 bytes")
+    revision, _, size, count, _ = _ACL_HEADER.unpack_from(data, offset)
+    end = offset + size
+    if revision not in ACL_REVISIONS:
+        raise MalformedError(offset, f"an access control list has revision 2 to 4, not {revision}")
+    if size < 8 or size % 4:
+        raise MalformedError(offset + 2, f"a list's size is a multiple of 4, and at least 8: {size}")
+    if end > len(data):
+        raise MalformedError(offset + 2, f"the list says {size} bytes, and {len(data) - offset} are left")
+    position = offset + 8
+    aces: list[Ace] = []
+    append, known, size_at = aces.append, known_aces.get, _ACE_SIZE.unpack_from
+    # This loop is what reading a directory costs: most entries are in the table, and take one look-up.
+    try:
+        for _ in range(count):
+            start = position
+            (size,) = size_at(data, start)
+            position = start + size
+            if not start < position <= end:
+                raise _misplaced(start, size, end, len(aces), count)
+            raw = data[start:position]
+            append(known(raw) or parse_ace(raw, start))
+    except struct.error:
+        raise _misplaced(start, 0, end, len(aces), count) from None
+    acl = object.__new__(Acl)
+    for set_slot, value in zip(_ACL_SETTERS, (tuple(aces), revision, data[position:end]), strict=True):
+        set_slot(acl, value)
+    return acl
+
+
+def _misplaced(start: int, size: int, end: int, index: int, count: int) -> MalformedError:
+    """What is wrong with an entry that does not fit between its start and the list's end."""
+    if start + 4 > end:
+        return MalformedError(start, f"the list ends before entry {index} of {count}")
+    if not size:
+        return MalformedError(start + 2, f"entry {index} of {count} has no size")
+    return MalformedError(
+        start + 2, f"entry {index} of {count} says {size} bytes, and the list has {end - start} left"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +172,16 @@ class SecurityDescriptor:
     dacl: Acl | None = None
     resource_manager_control: int = 0
     _source: bytes | None = field(init=False, repr=False, compare=False, default=None)
+
+    def __post_init__(self) -> None:
+        control = self.control | Control.SELF_RELATIVE
+        if self.sacl is not None:
+            control |= Control.SACL_PRESENT
+        if self.dacl is not None:
+            control |= Control.DACL_PRESENT
+        object.__setattr__(self, "control", Control(control))
+        if not 0 <= control <= 0xFFFF or not 0 <= self.resource_manager_control <= 0xFF:
+            raise AclError("a descriptor has 16 control bits, and a resource manager's byte")
 
     @property
     def dacl_is_null(self) -> bool:
@@ -166,31 +205,31 @@ class SecurityDescriptor:
         Raises MalformedError with the offset of what no rule can read: truncated, overlapping or pointing out
         of the buffer, or an entry, list or SID that is wrong in itself.
         """
-        raw = bytes(data)
+        raw = as_bytes(data)
         known = _known_descriptors.get(raw)
         if known is not None:
             return known
-        if len(raw) < 20:
-            raise MalformedError(0, f"a security descriptor needs a header of 20 bytes, not {len(raw)}")
+        if len(raw) < HEADER_SIZE:
+            raise MalformedError(
+                0, f"a security descriptor needs a header of {HEADER_SIZE} bytes, not {len(raw)}"
+            )
         revision, rm_control, bits, owner_at, group_at, sacl_at, dacl_at = _SD_HEADER.unpack_from(raw)
         if revision != 1:
             raise MalformedError(0, f"a security descriptor has revision 1, not {revision}")
-        control = Control(bits)
         if not bits & Control.SELF_RELATIVE:
             raise MalformedError(2, "the descriptor is not self-relative: its parts are not in the buffer")
         # An offset without its PRESENT bit is not looked at (MS-DTYP 2.4.6).
         sacl_at = sacl_at if bits & Control.SACL_PRESENT else 0
         dacl_at = dacl_at if bits & Control.DACL_PRESENT else 0
-        _check_parts(raw, owner_at, group_at, sacl_at, dacl_at)
-        descriptor = cls(
-            control,
-            Sid.from_bytes(raw, owner_at) if owner_at else None,
-            Sid.from_bytes(raw, group_at) if group_at else None,
-            Acl.from_bytes(raw, sacl_at) if sacl_at else None,
-            Acl.from_bytes(raw, dacl_at) if dacl_at else None,
-            rm_control,
-        )
-        object.__setattr__(descriptor, "_source", raw)
+        owner = _part(sid_at, raw, OWNER_FIELD, owner_at)
+        group = owner if group_at == owner_at else _part(sid_at, raw, GROUP_FIELD, group_at)
+        sacl = _part(acl_at, raw, SACL_FIELD, sacl_at)
+        dacl = _part(acl_at, raw, DACL_FIELD, dacl_at)
+        _check_overlaps(raw, owner_at, group_at, sacl_at, dacl_at)
+        parts = (Control(bits), owner, group, sacl, dacl, rm_control, raw)
+        descriptor = object.__new__(cls)
+        for set_slot, value in zip(_DESCRIPTOR_SETTERS, parts, strict=True):
+            set_slot(descriptor, value)
         return _known_descriptors.keep(raw, descriptor)
 
     @classmethod
@@ -216,7 +255,7 @@ class SecurityDescriptor:
         if self._source is not None:
             return self._source
         parts: list[bytes] = []
-        position = 20
+        position = HEADER_SIZE
 
         def place(part: Acl | Sid | None) -> int:
             nonlocal position
@@ -228,40 +267,31 @@ class SecurityDescriptor:
             return start
 
         sacl_at, dacl_at, owner_at, group_at = map(place, (self.sacl, self.dacl, self.owner, self.group))
-        control = self.control | Control.SELF_RELATIVE
-        if self.sacl is not None:
-            control |= Control.SACL_PRESENT
-        if self.dacl is not None:
-            control |= Control.DACL_PRESENT
         rm_control = self.resource_manager_control
-        header = _SD_HEADER.pack(1, rm_control, control, owner_at, group_at, sacl_at, dacl_at)
+        header = _SD_HEADER.pack(1, rm_control, self.control, owner_at, group_at, sacl_at, dacl_at)
         return b"".join((header, *parts))
 
 
-def _check_parts(raw: bytes, owner_at: int, group_at: int, sacl_at: int, dacl_at: int) -> None:
-    """Raise MalformedError unless every part starts in the buffer and overlaps no other.
+_DESCRIPTOR_SETTERS: Final = setters(SecurityDescriptor)
 
-    Only an owner and a group may share bytes, and then all of them.
-    """
-    spans = []
-    for name, field_at, start in (
-        ("owner", 4, owner_at),
-        ("group", 8, group_at if group_at != owner_at else 0),
-        ("SACL", 12, sacl_at),
-        ("DACL", 16, dacl_at),
-    ):
-        if not start:
-            continue
-        if start < 20 or start + 8 > len(raw):
-            where = "into the header" if start < 20 else "out of the buffer"
-            raise MalformedError(field_at, f"the offset of the {name} points {where}: {start}")
-        is_acl = field_at >= 12
-        size = raw[start + 2] | raw[start + 3] << 8 if is_acl else 8 + 4 * raw[start + 1]
-        spans.append((start, start + size, name))
+
+def _part(read: Callable[[bytes, int], Part], raw: bytes, field_at: int, start: int) -> Part | None:
+    """What the offset in one field of the header points to."""
+    if not start:
+        return None
+    if start < HEADER_SIZE or start + 8 > len(raw):
+        where = "into the header" if start < HEADER_SIZE else "out of the buffer"
+        raise MalformedError(field_at, f"the offset of the {PART_NAMES[field_at]} points {where}: {start}")
+    return read(raw, start)
+
+
+def _check_overlaps(raw: bytes, owner_at: int, group_at: int, sacl_at: int, dacl_at: int) -> None:
+    """Raise MalformedError when parts share bytes; only owner and group may, and then all of them."""
+    spans = [(start, start + 8 + 4 * raw[start + 1]) for start in {owner_at, group_at} if start]
+    spans += [
+        (start, start + (raw[start + 2] | raw[start + 3] << 8)) for start in (sacl_at, dacl_at) if start
+    ]
     spans.sort()
-    for (_, end, name), (start, _, other) in pairwise(spans):
+    for (_, end), (start, _) in pairwise(spans):
         if start < end:
-            raise MalformedError(start, f"the {name} and the {other} overlap")
-
-
-assert MAX_ACE_SIZE <= MAX_ACL_SIZE
+            raise MalformedError(start, "two parts of the descriptor overlap")

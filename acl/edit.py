@@ -1,23 +1,33 @@
 """Editing a DACL: the one place that knows how Windows orders and merges entries.
 
+Two entries are *alike* when they differ in nothing but their masks: type, trustee, GUIDs, flags and condition
+are the same. (Bytes that a writer allocated too many are no difference; a condition is.)
+
 Rule 1: the canonical order is explicit deny, explicit allow, inherited. What is inherited stays as it is.
-Rule 2: a grant merges into the first explicit entry that can absorb it (same type, trustee, GUIDs, flags,
-        and no condition): the masks are OR-ed. Otherwise it goes to the end of its own section. This is what
-        .NET's DirectoryObjectSecurity and SetEntriesInAcl (dsacls) do; unlike .NET, flags are never merged,
-        so that one grant can be taken back without touching another.
-Rule 3: an entry that is there already, in full, leaves the very same list: ``grant(acl, ace) is acl``.
+Rule 2: a grant adds what is missing of it to the first explicit entry that is alike; where there is none, it
+        goes to the end of its own section.
+Rule 3: a grant of which nothing is missing leaves the very same list: ``grant(acl, ace) is acl``.
 Rule 4: a grant never removes or weakens a deny, and a deny never removes an allow.
-Rule 5: an order that is not canonical is never mended on the way. A new allow then goes behind every explicit
-        entry and merges with none, since an earlier one may stand in front of a deny that was meant to win.
+Rule 5: an order that is not canonical is never mended on the way, and a new entry must not change what the
+        others mean in it. A new allow goes behind every explicit entry and is merged into none, since an
+        earlier one may stand in front of a deny that was meant to win. A new deny goes behind the explicit
+        denies that the list begins with, and only these count as alike: one further behind denies too late.
 Rule 6: only explicit entries are edited; the server derives inherited ones again from the parent.
 
 Entries that neither allow nor deny (unknown types, misplaced audit entries) count as allow: they stay put.
+
+How Windows does it: .NET's CommonAcl merges by Rule 2, and beyond it joins the flags of two entries of one
+mask (CI and CI IO become CI); that is left out here, so that one grant can be taken back without touching
+another. It refuses to edit an order that is not canonical, and sorts each section by trustee; SetEntriesInAcl
+puts what is new in front of its section.
+Order within a section decides nothing, and a Windows controller sorts what it is sent (MS-ADTS 6.1.3.1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import takewhile
 
 from .ace import Ace, AceFlag
 from .descriptor import Acl, Control, SecurityDescriptor
@@ -30,6 +40,7 @@ __all__ = [
     "contains",
     "grant",
     "is_canonical",
+    "missing",
     "protect",
     "revoke",
     "revoke_trustee",
@@ -57,59 +68,76 @@ def canonicalise(acl: Acl) -> Acl:
     return acl if is_canonical(acl) else acl.with_aces(sorted(acl.aces, key=_section))
 
 
-def _same_but_mask(one: Ace, other: Ace) -> bool:
+def _alike(one: Ace, other: Ace) -> bool:
     return (
         one.type == other.type
         and one.flags == other.flags
         and one.sid == other.sid
         and one.object_type == other.object_type
         and one.inherited_object_type == other.inherited_object_type
-        and one.data == other.data
         and one.reserved_object_flags == other.reserved_object_flags
+        and (one.data == other.data or not one.is_conditional)
     )
 
 
+def missing(acl: Acl, ace: Ace) -> AccessMask:
+    """The rights of ``ace`` that no explicit entry alike holds: what a grant of it adds."""
+    mask = ace.mask
+    for each in _counted(acl, ace):
+        if mask & each.mask and _alike(each, ace):
+            mask = mask.without(each.mask)
+    return mask
+
+
 def contains(acl: Acl, ace: Ace) -> bool:
-    """True when one explicit entry, alike in all but its mask, holds every right of ``ace``."""
-    return any(_same_but_mask(each, ace) and each.mask.has(ace.mask) for each in acl.aces)
+    """True when explicit entries alike hold every right of ``ace``."""
+    return not missing(acl, ace)
 
 
 def grant(acl: Acl, ace: Ace) -> Acl:
     """The list with one explicit allow or deny added, merged, or left as it is (rules 2 to 5).
 
-    Raises AclError for an inherited entry and for one that neither allows nor denies.
+    Raises AclError for an inherited entry, one without rights, and one that neither allows nor denies.
     """
     _require_explicit(ace)
-    if contains(acl, ace):
+    added = missing(acl, ace)
+    if not added:
         return acl
-    canonical = is_canonical(acl)
     entries = list(acl.aces)
-    if not ace.data and (canonical or ace.is_deny):
-        for index, each in enumerate(entries):
-            if _same_but_mask(each, ace):
-                entries[index] = replace(each, mask=each.mask | ace.mask)
+    counted = _counted(acl, ace)
+    canonical = is_canonical(acl)
+    if canonical or ace.is_deny:
+        for index, each in enumerate(counted):
+            if _alike(each, ace):
+                entries[index] = replace(each, mask=each.mask | added)
                 return acl.with_aces(entries)
-    behind = _EXPLICIT_DENY if ace.is_deny else _EXPLICIT_ALLOW
-    if canonical or not ace.is_deny:
-        position = _first(entries, lambda each: _section(each) > behind)
-    else:  # in front of the first allow, so that it wins as far as it can
-        position = _first(entries, lambda each: not each.is_deny)
+    if ace.is_deny:
+        position = len(counted)
+    else:
+        position = 1 + max((i for i, each in enumerate(entries) if not each.is_inherited), default=-1)
     entries.insert(position, ace)
     return acl.with_aces(entries)
 
 
+def _counted(acl: Acl, ace: Ace) -> tuple[Ace, ...]:
+    """The entries that a grant may find or change: all, or for a deny those that the list begins with."""
+    if not ace.is_deny:
+        return acl.aces
+    return tuple(takewhile(lambda each: _section(each) == _EXPLICIT_DENY, acl.aces))
+
+
 def revoke(acl: Acl, ace: Ace) -> Acl:
-    """The list without the rights of ``ace`` in explicit entries that are alike in all but their mask.
+    """The list without the rights of ``ace`` in explicit entries alike.
 
     An entry that keeps no right goes; the same list when there was nothing to take away.
     """
     _require_explicit(ace)
     entries: list[Ace] = []
     for each in acl.aces:
-        if not _same_but_mask(each, ace) or not each.mask & ace.mask:
+        if not each.mask & ace.mask or not _alike(each, ace):
             entries.append(each)
         elif rest := each.mask.without(ace.mask):
-            entries.append(replace(each, mask=AccessMask(rest)))
+            entries.append(replace(each, mask=rest))
     return acl if tuple(entries) == acl.aces else acl.with_aces(entries)
 
 
@@ -126,22 +154,23 @@ def revoke_trustee(acl: Acl, sid: Sid, *, deny_too: bool = False) -> Acl:
 def protect(descriptor: SecurityDescriptor, *, keep_inherited: bool) -> SecurityDescriptor:
     """The descriptor with a DACL that takes nothing from its parent any more.
 
-    What was inherited stays as explicit entries, or goes.
+    What was inherited goes, or stays as explicit entries, in its place: the access that the list gives does
+    not change, and where it had inherited denies, its order may not be canonical any more.
     """
-    return _protected(
+    return _with(
         descriptor,
         descriptor.control | Control.DACL_PROTECTED,
-        (
-            replace(ace, flags=ace.flags.without(AceFlag.INHERITED))
+        [
+            replace(ace, flags=ace.flags.without(AceFlag.INHERITED)) if ace.is_inherited else ace
             for ace in _entries(descriptor)
             if keep_inherited or not ace.is_inherited
-        ),
+        ],
     )
 
 
 def unprotect(descriptor: SecurityDescriptor) -> SecurityDescriptor:
     """The descriptor with a DACL that inherits again; the server, or ``inherit``, adds what comes down."""
-    return _protected(descriptor, descriptor.control.without(Control.DACL_PROTECTED), _entries(descriptor))
+    return _with(descriptor, descriptor.control.without(Control.DACL_PROTECTED), _entries(descriptor))
 
 
 def _entries(descriptor: SecurityDescriptor) -> tuple[Ace, ...]:
@@ -150,10 +179,8 @@ def _entries(descriptor: SecurityDescriptor) -> tuple[Ace, ...]:
     return descriptor.dacl.aces
 
 
-def _protected(
-    descriptor: SecurityDescriptor, control: Control, entries: Iterable[Ace]
-) -> SecurityDescriptor:
-    if control == descriptor.control:
+def _with(descriptor: SecurityDescriptor, control: Control, entries: Sequence[Ace]) -> SecurityDescriptor:
+    if control == descriptor.control and tuple(entries) == _entries(descriptor):
         return descriptor
     return replace(descriptor.with_dacl(entries), control=control)
 
@@ -163,7 +190,5 @@ def _require_explicit(ace: Ace) -> None:
         raise AclError("an inherited entry is edited at the parent that it comes from")
     if not (ace.is_allow or ace.is_deny):
         raise AclError("a DACL is granted entries that allow or deny")
-
-
-def _first(entries: list[Ace], condition: Callable[[Ace], bool]) -> int:
-    return next((index for index, ace in enumerate(entries) if condition(ace)), len(entries))
+    if not ace.mask:
+        raise AclError("an entry without rights grants nothing")

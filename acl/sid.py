@@ -1,6 +1,7 @@
 """Security identifiers: bytes, S-1-... text, and the two-letter names of SDDL.
 
-A Sid is a value: frozen, hashable, compared by its numbers. Equal bytes give one shared object.
+Rule 1: a Sid is its bytes. What it prints and which numbers it has is read from them when it is asked for.
+Rule 2: equal bytes give one shared Sid, since a directory names the same few thousand trustees everywhere.
 
 Sources: MS-DTYP 2.4.2 (binary and text form), 2.4.2.4 (well-known SIDs), 2.5.1.1 (SDDL names).
 """
@@ -9,32 +10,34 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from collections.abc import Iterable
+from dataclasses import FrozenInstanceError
+from typing import Any, ClassVar, Final
 
 from .errors import AclError, MalformedError
-from .intern import InternTable
+from .intern import InternTable, as_bytes, setters
 
 __all__ = ["DOMAIN_RELATIVE", "FOREST_RELATIVE", "SDDL_SIDS", "Sid"]
 
+REVISION: Final = 1
 MAX_SUB_AUTHORITIES: Final = 15
 _TEXT = re.compile(
     r"S-1-(0x[0-9A-F]{1,12}|[0-9]{1,15})((?:-(?:0x[0-9A-F]{1,8}|[0-9]{1,10}))*)", re.IGNORECASE | re.ASCII
 )
 _FORMATS = tuple(struct.Struct(f"<{count}I") for count in range(MAX_SUB_AUTHORITIES + 1))
-_known: InternTable[Sid] = InternTable(65536)
+_known: InternTable[Sid] = InternTable(16 << 20)
 
 
-@dataclass(frozen=True, slots=True)
 class Sid:
     """A security identifier (MS-DTYP 2.4.2): an authority of 48 bits and up to 15 sub-authorities of 32.
 
-    ``str(sid)`` is its S-1-... form. Raises AclError for numbers out of these ranges.
+    A frozen value that holds its binary form, and compares and hashes as that does. ``str(sid)`` is its
+    S-1-... form. Raises AclError for numbers out of these ranges.
     """
 
-    authority: int
-    sub_authorities: tuple[int, ...] = ()
-    _text: str = field(init=False, repr=False, compare=False, default="")
+    __slots__ = ("_bytes", "_text")
+    _bytes: bytes
+    _text: str | None  # made when it is first asked for
 
     EVERYONE: ClassVar[Sid]
     CREATOR_OWNER: ClassVar[Sid]
@@ -46,20 +49,55 @@ class Sid:
     ENTERPRISE_DOMAIN_CONTROLLERS: ClassVar[Sid]
     BUILTIN_ADMINISTRATORS: ClassVar[Sid]
 
-    def __post_init__(self) -> None:
-        subs = self.sub_authorities
-        if not 0 <= self.authority < 1 << 48:
-            raise AclError(f"a SID's authority has 48 bits: {self.authority}")
+    def __new__(cls, authority: int, sub_authorities: Iterable[int] = ()) -> Sid:
+        """The SID of these numbers. Raises AclError for numbers out of range."""
+        subs = tuple(sub_authorities)
+        if not 0 <= authority < 1 << 48:
+            raise AclError(f"a SID's authority has 48 bits: {authority}")
         if len(subs) > MAX_SUB_AUTHORITIES:
             raise AclError(f"a SID has at most {MAX_SUB_AUTHORITIES} sub-authorities: {len(subs)}")
         if subs and not (min(subs) >= 0 and max(subs) < 1 << 32):
             raise AclError(f"a SID's sub-authorities have 32 bits each: {subs}")
-        # From 2**32 on the authority is written in hexadecimal (MS-DTYP 2.4.2.1).
-        head = f"{self.authority}" if self.authority < 1 << 32 else f"0x{self.authority:012X}"
-        object.__setattr__(self, "_text", "-".join(["S-1", head, *map(str, subs)]))
+        head = bytes((REVISION, len(subs))) + authority.to_bytes(6, "big")
+        return sid_at(head + _FORMATS[len(subs)].pack(*subs), 0)
+
+    @property
+    def authority(self) -> int:
+        """The identifier authority, as one number."""
+        return int.from_bytes(self._bytes[2:8], "big")
+
+    @property
+    def sub_authorities(self) -> tuple[int, ...]:
+        """The sub-authorities, the relative identifier last."""
+        return _FORMATS[self._bytes[1]].unpack_from(self._bytes, 8)
 
     def __str__(self) -> str:
-        return self._text
+        text = self._text
+        if text is None:
+            authority = self.authority
+            # From 2**32 on the authority is written in hexadecimal (MS-DTYP 2.4.2.1).
+            head = str(authority) if authority < 1 << 32 else f"0x{authority:012X}"
+            text = "-".join(["S-1", head, *map(str, self.sub_authorities)])
+            _set_text(self, text)
+        return text
+
+    def __repr__(self) -> str:
+        return f"Sid.from_string({str(self)!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (self._bytes == other._bytes if isinstance(other, Sid) else NotImplemented)
+
+    def __hash__(self) -> int:
+        return hash(self._bytes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Sid.from_bytes, (self._bytes,)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise FrozenInstanceError(f"cannot assign to {name!r}: a Sid is a value")
+
+    def __delattr__(self, name: str) -> None:
+        raise FrozenInstanceError(f"cannot delete {name!r}: a Sid is a value")
 
     @classmethod
     def from_string(cls, text: str) -> Sid:
@@ -70,8 +108,10 @@ class Sid:
         match = _TEXT.fullmatch(text)
         if not match:
             raise AclError(f"not a SID: {text!r}")
-        subs = [int(number, 0 if number[:2] in ("0x", "0X") else 10) for number in match[2].split("-")[1:]]
-        return cls(int(match[1], 0 if match[1][:2] in ("0x", "0X") else 10), tuple(subs))
+        authority, *subs = (
+            int(number, 0 if number[:2] in ("0x", "0X") else 10) for number in text.split("-")[2:]
+        )
+        return cls(authority, subs)
 
     @classmethod
     def from_bytes(cls, data: bytes, offset: int = 0) -> Sid:
@@ -80,34 +120,11 @@ class Sid:
         Raises MalformedError where the bytes end too early, or are not revision 1 with at most 15
         sub-authorities.
         """
-        end = offset + 8
-        if len(data) < end:
-            raise MalformedError(offset, "a SID needs at least 8 bytes")
-        count = data[offset + 1]
-        end += 4 * count
-        raw = data[offset:end]
-        sid = _known.get(raw)
-        if sid is not None:
-            return sid
-        if data[offset] != 1:
-            raise MalformedError(offset, f"a SID has revision 1, not {data[offset]}")
-        if count > MAX_SUB_AUTHORITIES:
-            raise MalformedError(offset + 1, f"a SID has at most 15 sub-authorities, not {count}")
-        if len(data) < end:
-            raise MalformedError(offset, f"a SID of {count} sub-authorities needs {8 + 4 * count} bytes")
-        sid = cls(int.from_bytes(raw[2:8], "big"), _FORMATS[count].unpack_from(raw, 8))
-        return _known.keep(bytes(raw), sid)
+        return sid_at(as_bytes(data, offset), offset)
 
     def to_bytes(self) -> bytes:
         """The binary form (MS-DTYP 2.4.2.2): 8 bytes and 4 for each sub-authority."""
-        count = len(self.sub_authorities)
-        return b"".join(
-            (
-                bytes((1, count)),
-                self.authority.to_bytes(6, "big"),
-                _FORMATS[count].pack(*self.sub_authorities),
-            )
-        )
+        return self._bytes
 
     def child(self, rid: int) -> Sid:
         """The SID below this one: ``domain_sid.child(512)`` is its Domain Admins."""
@@ -116,7 +133,8 @@ class Sid:
     @property
     def rid(self) -> int | None:
         """The last sub-authority, or None when there is none."""
-        return self.sub_authorities[-1] if self.sub_authorities else None
+        subs = self.sub_authorities
+        return subs[-1] if subs else None
 
     @property
     def domain(self) -> Sid | None:
@@ -125,6 +143,31 @@ class Sid:
         if self.authority == 5 and len(subs) >= 4 and subs[0] == 21:
             return Sid(5, subs[:4])
         return None
+
+
+_set_bytes, _set_text = setters(Sid)
+
+
+def sid_at(data: bytes, offset: int) -> Sid:
+    """The SID that starts at ``offset`` of real ``bytes``; see ``Sid.from_bytes``."""
+    if len(data) < offset + 8:
+        raise MalformedError(offset, "a SID needs at least 8 bytes")
+    count = data[offset + 1]
+    size = 8 + 4 * count
+    raw = data[offset : offset + size]
+    known = _known.get(raw)
+    if known is not None:
+        return known
+    if data[offset] != REVISION:
+        raise MalformedError(offset, f"a SID has revision 1, not {data[offset]}")
+    if count > MAX_SUB_AUTHORITIES:
+        raise MalformedError(offset + 1, f"a SID has at most 15 sub-authorities, not {count}")
+    if len(raw) < size:
+        raise MalformedError(offset, f"a SID with SubAuthorityCount {count} needs {size} bytes, not {len(raw)}")
+    sid = object.__new__(Sid)
+    _set_bytes(sid, raw)
+    _set_text(sid, None)
+    return _known.keep(raw, sid)
 
 
 #: Two-letter names that mean the same SID everywhere (MS-DTYP 2.5.1.1; HO, SH, AS and UD: Windows' sddl.h).

@@ -10,9 +10,10 @@ without a directory can't pass for one with it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,12 +83,21 @@ def administrator(contoso: DomainController, connect_as: ConnectAs) -> Any:
 @pytest.fixture
 def permissions_restored(contoso: DomainController, administrator: Any) -> Iterator[None]:
     """Put the DACLs of the objects that grants go to back as they were."""
-    dns = [
-        contoso.base_dn,
-        f"CN=AdminSDHolder,CN=System,{contoso.base_dn}",
-        f"OU=Writeback,{contoso.base_dn}",
-        *HOSTILE_OUS,
-    ]
+    with _restored(administrator, contoso.base_dn, HOSTILE_OUS):
+        yield
+
+
+@pytest.fixture
+def forest_restored(forest: Forest, connect_as: ConnectAs) -> Iterator[None]:
+    """The same, in both domains of the forest."""
+    root, child = (connect_as(each, each.administrator) for each in (forest.root, forest.child))
+    with _restored(root, forest.root.base_dn), _restored(child, forest.child.base_dn):
+        yield
+
+
+@contextlib.contextmanager
+def _restored(administrator: Any, domain: str, more: Iterable[str] = ()) -> Iterator[None]:
+    dns = [domain, f"CN=AdminSDHolder,CN=System,{domain}", f"OU=Writeback,{domain}", *more]
     before = {dn: trying.read_descriptor(administrator, dn) for dn in dns}
     yield
     for dn, descriptor in before.items():

@@ -372,5 +372,6 @@ def test_start_up_imports_little_besides_click() -> None:
         "dataclasses",
         "copy",
         "importlib",
+        "textwrap",  # click imports it too, for any help
         "importlib._bootstrap",
     }

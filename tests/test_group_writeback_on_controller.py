@@ -301,6 +301,7 @@ def test_a_change_below_the_object_that_is_inherited_is_no_conflict(
     assert aces_of(administrator, ou) == expected_aces(GROUP_WRITEBACK, "organizationalUnit", CONNECTOR_SID)
 
 
+@pytest.mark.usefixtures("forest_restored")
 def test_a_forest_of_two_domains_is_granted_in_both(forest: Forest, connect_as: ConnectAs) -> None:
     servers = {forest.child.realm: forest.child.url}
     with live(forest.root, servers=servers) as directory:
@@ -318,6 +319,7 @@ def test_a_forest_of_two_domains_is_granted_in_both(forest: Forest, connect_as: 
         assert aces_of(administrator, controller.base_dn) == expected
 
 
+@pytest.mark.usefixtures("forest_restored")
 def test_an_ou_of_another_domain_is_granted_there(forest: Forest, connect_as: ConnectAs) -> None:
     ou = f"OU=Writeback,{forest.child.base_dn}"
     with live(forest.root, servers={forest.child.realm: forest.child.url}) as directory:
