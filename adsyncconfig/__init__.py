@@ -21,7 +21,15 @@ from typing import TYPE_CHECKING
 from acl import AccessMask, Ace, AceFlag, AceType, Acl, SecurityDescriptor, Sid
 
 from .account import Principal
-from .cmdlets import set_adsync_unified_group_writeback_permissions
+from .cmdlets import (
+    set_adsync_basic_read_permissions,
+    set_adsync_exchange_hybrid_permissions,
+    set_adsync_exchange_mail_public_folder_permissions,
+    set_adsync_ms_ds_consistency_guid_permissions,
+    set_adsync_password_hash_sync_permissions,
+    set_adsync_password_writeback_permissions,
+    set_adsync_unified_group_writeback_permissions,
+)
 from .directory import Directory, Entry, RootDse
 from .errors import (
     AccessDenied,
@@ -71,6 +79,12 @@ __all__ = [
     "UnsafePlan",
     "connect",
     "open_snapshot",
+    "set_adsync_basic_read_permissions",
+    "set_adsync_exchange_hybrid_permissions",
+    "set_adsync_exchange_mail_public_folder_permissions",
+    "set_adsync_ms_ds_consistency_guid_permissions",
+    "set_adsync_password_hash_sync_permissions",
+    "set_adsync_password_writeback_permissions",
     "set_adsync_unified_group_writeback_permissions",
 ]
 

@@ -6,18 +6,16 @@ A plan keeps the descriptors that it was made from, so that ``apply`` can tell w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
-from uuid import UUID
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from acl import AccessMask, Ace, Acl, SecurityDescriptor, Sid
-from acl.edit import grant, is_canonical
+from acl import AccessMask, Ace, Acl, SecurityDescriptor
+from acl.edit import grant, is_canonical, revoke
 
-from .catalogue import PLACEMENTS, Feature, TargetKind
-from .errors import ParameterError, UnsafePlan
+from .catalogue import TargetKind
+from .errors import UnsafePlan
 
-__all__ = ["Change", "Target", "hands_over", "plan_grants", "same_permissions", "wanted_aces"]
+__all__ = ["Change", "Target", "plan_grants", "plan_revocations", "same_permissions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,77 +57,57 @@ class Change:
         return _difference(self.before, self.after)
 
 
-def wanted_aces(feature: Feature, target: Target, sid: Sid, classes: Mapping[str, UUID]) -> tuple[Ace, ...]:
-    """The entries that the feature's grants become on this target; ``classes`` maps class names to GUIDs.
-
-    Raises ParameterError when the feature has nothing to grant on an object of this class.
-    """
-    placement = PLACEMENTS.get(target.kind, feature.on_container)
-    grants = feature.grants
-    if target.kind is TargetKind.OBJECT:
-        # What an object is not cannot be inherited by anything below it either.
-        grants = tuple(each for each in grants if each.inherited_class in (None, target.object_class))
-        if not grants:
-            kinds = ", ".join(each.inherited_class or "any class" for each in feature.grants)
-            raise ParameterError(
-                f"'{target.dn}' is of class {target.object_class}, on which {feature.cmdlet} has nothing to "
-                f"grant: name an OU, a container, a domain, or an object of class {kinds}"
-            )
-    return tuple(
-        Ace.allow(
-            sid,
-            each.rights,
-            flags=placement.flags,
-            inherited_object_type=classes[each.inherited_class]
-            if placement.keeps_class and each.inherited_class
-            else None,
-        )
-        for each in grants
-    )
-
-
 def plan_grants(operation: str, target: Target, aces: Iterable[Ace]) -> tuple[Change, tuple[str, ...]]:
     """The change that grants these entries on the target, and what the caller should be warned of.
 
     Raises UnsafePlan where an entry would take away access that everybody has now (a NULL DACL).
     """
     before = target.descriptor
-    if before.dacl is None:
-        raise UnsafePlan(
-            target.dn, "it has no access control list, so that everybody has full control; mend that first"
-        )
+    dacl = _dacl(target)
     warnings = []
-    if not is_canonical(before.dacl):
+    if not is_canonical(dacl):
         warnings.append(
             f"the permissions of '{target.dn}' are not in canonical order; the order is left as it is, and "
             "an entry in front may decide before the one that is added"
         )
-    dacl: Acl = before.dacl
     for ace in aces:
         dacl = grant(dacl, ace)
     after = before if dacl is before.dacl else before.with_dacl(dacl)
     return Change(operation, target.domain, target.dn, target.label, before, after), tuple(warnings)
 
 
-#: What a right without an object type lets its holder do to a member of Domain Admins, or to that group.
-_TAKEOVER: Final[dict[AccessMask, str]] = {
-    AccessMask.DS_WRITE_PROPERTY: (
-        "write every attribute of it, such as the members of Domain Admins or the key credentials, logon "
-        "script and service principal names of its members"
-    ),
-    AccessMask.DS_CONTROL_ACCESS: "reset its password",
-    AccessMask.DELETE: "delete it",
-    AccessMask.WRITE_DAC: "rewrite its permissions",
-    AccessMask.WRITE_OWNER: "take ownership of it",
-}
+def plan_revocations(
+    operation: str, target: Target, aces: Iterable[Ace], *, keep: Iterable[Ace] = ()
+) -> tuple[Change, tuple[str, ...]]:
+    """The change that takes these entries away from the target, but for rights that entries of ``keep`` share.
+
+    Windows merges entries that are alike in all but their mask, so that one may stand for two features. Returns
+    the change and a warning where something was kept.
+    """
+    before = target.descriptor
+    dacl = _dacl(target)
+    kept_any = False
+    needed = tuple(keep)
+    for ace in aces:
+        kept = AccessMask(0)
+        for other in needed:
+            if replace(other, mask=ace.mask) == ace:
+                kept |= other.mask & ace.mask
+        kept_any = kept_any or bool(kept)
+        if rest := ace.mask.without(kept):
+            dacl = revoke(dacl, replace(ace, mask=rest))
+    after = before if dacl is before.dacl else before.with_dacl(dacl)
+    warning = f"rights on '{target.dn}' that another feature of this account needs too were kept"
+    change = Change(operation, target.domain, target.dn, target.label, before, after)
+    return change, (warning,) if kept_any else ()
 
 
-def hands_over(ace: Ace) -> str | None:
-    """What an entry in effect on protected accounts lets its trustee do to them, or None if little."""
-    if ace.object_type is not None:
-        return None
-    able = [text for right, text in _TAKEOVER.items() if ace.mask & right]
-    return "; ".join(able) or None
+def _dacl(target: Target) -> Acl:
+    if target.descriptor.dacl is None:
+        raise UnsafePlan(
+            target.dn, "it has no access control list, so that everybody has full control; mend that first"
+        )
+    return target.descriptor.dacl
 
 
 def same_permissions(one: SecurityDescriptor, other: SecurityDescriptor) -> bool:

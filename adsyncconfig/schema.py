@@ -44,6 +44,7 @@ class Schema:
 
     def __init__(self, directory: Directory) -> None:
         self._directory = directory
+        self._asked: set[tuple[Kind, str]] = set()
         self._known: dict[tuple[Kind, str], UUID] = {}
 
     def guid(self, kind: Kind, name: str) -> UUID:
@@ -52,18 +53,24 @@ class Schema:
 
     def guids(self, kind: Kind, names: Iterable[str]) -> dict[str, UUID]:
         """The GUIDs of several names of one kind, with one request. Raises UnknownName for one missing."""
+        wanted = list(names)
+        known = self.known(kind, wanted)
+        for name in wanted:
+            if name not in known:
+                raise UnknownName(name, kind.value, f"this forest's schema has no {kind.value} '{name}'")
+        return known
+
+    def known(self, kind: Kind, names: Iterable[str]) -> dict[str, UUID]:
+        """The GUIDs of those of the names that this forest has, with one request."""
         wanted = list(dict.fromkeys(names))
-        missing = [name for name in wanted if (kind, name.lower()) not in self._known]
+        missing = [name for name in wanted if (kind, name.lower()) not in self._asked]
         if missing:
+            self._asked.update((kind, name.lower()) for name in missing)
             for name, guid in self._look_up(kind, missing).items():
                 self._known[kind, name.lower()] = guid
-        result = {}
-        for name in wanted:
-            key = (kind, name.lower())
-            if key not in self._known:
-                raise UnknownName(name, kind.value, f"this forest's schema has no {kind.value} '{name}'")
-            result[name] = self._known[key]
-        return result
+        return {
+            name: self._known[kind, name.lower()] for name in wanted if (kind, name.lower()) in self._known
+        }
 
     def _look_up(self, kind: Kind, names: list[str]) -> dict[str, UUID]:
         root = self._directory.root

@@ -16,10 +16,10 @@ from acl import Ace, Control, SecurityDescriptor, Sid
 from acl.edit import protect, unprotect
 from adsyncconfig import Directory, NotFound, ParameterError, UnknownName
 from adsyncconfig.account import resolve
-from adsyncconfig.cmdlets import GrantParameters
 from adsyncconfig.directory import Scope
 from adsyncconfig.filters import EVERYTHING, Equals
 from adsyncconfig.forest import domain_named, domains
+from adsyncconfig.granting import GrantParameters
 from adsyncconfig.schema import Kind, Schema, bundled
 
 DOMAIN = "DC=contoso,DC=example"

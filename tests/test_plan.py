@@ -13,9 +13,10 @@ from expectations import GROUP_WRITEBACK, expected_aces
 from acl import Ace, Control, SecurityDescriptor, Sid
 from acl.sddl import ace_to_sddl
 from adsyncconfig import ParameterError, UnsafePlan
-from adsyncconfig.catalogue import UNIFIED_GROUP_WRITEBACK, TargetKind
+from adsyncconfig.catalogue import UNIFIED_GROUP_WRITEBACK, Grant, TargetKind
 from adsyncconfig.dsacls import RIGHTS, mask
-from adsyncconfig.plan import Target, hands_over, plan_grants, same_permissions, wanted_aces
+from adsyncconfig.grants import hands_over, wanted_entries
+from adsyncconfig.plan import Target, plan_grants, same_permissions
 from adsyncconfig.schema import Kind, bundled
 from adsyncconfig.words import guid_names, in_words
 
@@ -30,7 +31,9 @@ def target(sddl: str = "D:", kind: TargetKind = TargetKind.CONTAINER, object_cla
 
 
 def wanted(of: Target) -> tuple[Ace, ...]:
-    return wanted_aces(UNIFIED_GROUP_WRITEBACK, of, SID, {"group": GROUP})
+    names = {(Kind.CLASS, "group"): GROUP}
+    feature = UNIFIED_GROUP_WRITEBACK
+    return wanted_entries(feature, feature.grants, of, sid=SID, names=names).aces
 
 
 @pytest.mark.parametrize(
@@ -107,20 +110,20 @@ def test_permissions_are_the_same_but_for_order_and_inheritance(one: str, other:
 
 
 @pytest.mark.parametrize(
-    ("ace", "able"),
+    ("grant", "able"),
     [
-        ("(A;;CCDCLCSWRPWPDTLOSDRC;;;BA)", "write every attribute.*delete it"),
-        ("(A;;CR;;;BA)", "reset its password"),
-        ("(A;;WD;;;BA)", "rewrite its permissions"),
-        ("(A;;WO;;;BA)", "take ownership"),
-        ("(A;;RPLCLORC;;;BA)", None),
-        ("(OA;;WP;23773dc2-b63a-11d2-90e1-00c04fd91ab1;;BA)", None),
+        (Grant(mask("GRGWCCDCSDDT"), "group"), "write every attribute.*delete it"),
+        (Grant(mask("CA")), "reset its password"),
+        (Grant(mask("CA"), on=(Kind.RIGHT, "User-Force-Change-Password")), "reset its password"),
+        (Grant(mask("WD")), "rewrite its permissions"),
+        (Grant(mask("WO")), "take ownership"),
+        (Grant(mask("WP"), on=(Kind.ATTRIBUTE, "member")), "members of Domain Admins"),
+        (Grant(mask("GR")), None),
+        (Grant(mask("RPWP"), on=(Kind.ATTRIBUTE, "mS-DS-ConsistencyGuid")), None),
     ],
 )
-def test_what_an_entry_hands_over_on_protected_accounts(ace: str, able: str | None) -> None:
-    dacl = SecurityDescriptor.from_sddl(f"D:{ace}").dacl
-    assert dacl is not None
-    said = hands_over(dacl.aces[0])
+def test_what_a_grant_hands_over_on_protected_accounts(grant: Grant, able: str | None) -> None:
+    said = hands_over(grant)
     assert (said is None) if able is None else (said is not None and re.search(able, said) is not None)
 
 

@@ -1,0 +1,203 @@
+"""One run of a cmdlet that grants a feature, or with ``revoke`` takes it away.
+
+parameters -> account -> names -> targets -> entries -> changes -> apply -> result. Everything that can be
+refused is refused before the first write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
+from uuid import UUID
+
+from acl import Ace
+from acl.edit import contains
+
+from .account import Principal, resolve
+from .apply import Confirm, Notify, apply
+from .catalogue import FEATURES, Edition, Feature, Grant, TargetKind
+from .directory import Directory
+from .dn import DistinguishedName
+from .errors import ADSyncConfigError, ParameterError, PartialApply, UnsafePlan
+from .grants import hands_over, names_of, selected, wanted_entries
+from .plan import Change, Target, plan_grants, plan_revocations
+from .result import SetResult
+from .schema import Kind, Schema
+from .targets import targets
+
+__all__ = ["GrantParameters", "finish", "grant_feature", "known_names"]
+
+
+class GrantParameters(TypedDict, total=False):
+    """The parameters that every feature cmdlet takes; each may be left out.
+
+    The account is named by ``ad_connector_account_dn``, or by ``ad_connector_account_name`` (its name or
+    sAMAccountName) and ``ad_connector_account_domain`` (DNS or NetBIOS name).
+
+    ``ad_object_dn`` is the OU, container, domain root or single object to grant on; left out, every domain of
+    the forest. ``include_admin_sd_holders`` grants on AdminSDHolder of each domain too, and needs ``force``
+    where that hands over protected accounts. ``skip_admin_sd_holders`` matters with ``compat="1.x"`` alone.
+    ``least_privilege`` grants only what the feature does, where that is known; ``revoke`` takes away what the
+    same call without it would grant. ``compat`` is "1.x" or "2.x" for what that build of Microsoft's writes.
+    ``what_if`` plans only. ``confirm`` is asked before each change, None means yes. ``notify`` is told each
+    step, a line at a time.
+    """
+
+    ad_connector_account_name: str | None
+    ad_connector_account_domain: str | None
+    ad_connector_account_dn: str | None
+    ad_object_dn: str | None
+    include_admin_sd_holders: bool
+    skip_admin_sd_holders: bool
+    least_privilege: bool
+    revoke: bool
+    compat: str | None
+    what_if: bool
+    confirm: Confirm | None
+    force: bool
+    notify: Notify | None
+
+
+def grant_feature(feature: Feature, directory: Directory, given: GrantParameters) -> SetResult:
+    """Grant or revoke the feature as the parameters say.
+
+    Raises ParameterError, UnknownName and UnsafePlan before anything is written, DirectoryError when nothing
+    could be written, PartialApply when some changes were and some were not.
+    """
+    edition = _edition(given)
+    object_dn = given.get("ad_object_dn")
+    if object_dn is not None:
+        DistinguishedName.parse(object_dn, what="-ADobjectDN")
+        if not feature.takes_object:
+            raise ParameterError(f"{feature.cmdlet} grants on whole domains: leave -ADobjectDN out")
+    include_holders, warnings = _holders(given, edition)
+    least = given.get("least_privilege", False)
+    grants = selected(feature, edition, least_privilege=least)
+    account = resolve(
+        directory,
+        name=given.get("ad_connector_account_name"),
+        domain=given.get("ad_connector_account_domain"),
+        dn=given.get("ad_connector_account_dn"),
+    )
+    schema = Schema(directory)
+    names = known_names(schema, grants)
+    changes = []
+    for target in targets(directory, object_dn, include_holders=include_holders, account=account):
+        if least and target.kind not in feature.least_on:
+            kinds = ", ".join(sorted(kind.value for kind in feature.least_on))
+            raise ParameterError(
+                f"'{target.dn}' is a {target.kind.value}, and the narrower grant of {feature.name} is for: {kinds}"
+            )
+        revoke = given.get("revoke", False)
+        if target.kind is TargetKind.ADMIN_SD_HOLDER and not (given.get("force") or revoke):
+            _refuse_to_hand_over(target, account, grants, edition)
+        wanted = wanted_entries(feature, grants, target, sid=account.sid, names=names, edition=edition)
+        if revoke:
+            keep = _needed_by_others(feature, target, account=account, schema=schema, edition=edition)
+            operation = feature.operation.replace("Grant ", "Revoke ", 1)
+            change, found = plan_revocations(operation, target, wanted.aces, keep=keep)
+        else:
+            change, found = plan_grants(feature.operation, target, wanted.aces)
+            found = (*wanted.notices, *found)
+            if target.kind is TargetKind.DOMAIN and feature.forest_wide_warning:
+                found = (*found, f"{target.label}: {feature.forest_wide_warning}")
+            if least and feature.least_leaves:
+                found = (*found, f"{target.label}: {feature.least_leaves}")
+        changes.append(change)
+        warnings += found
+    if object_dn is not None and include_holders and len(changes) == 1:
+        warnings.append(
+            "-IncludeAdminSdHolders has no effect: it belongs to whole domains, and one object is named"
+        )
+    return finish(feature.cmdlet, account, changes, warnings=warnings, directory=directory, given=given)
+
+
+def finish(
+    cmdlet: str,
+    account: Principal,
+    changes: Iterable[Change],
+    *,
+    warnings: Iterable[str],
+    directory: Directory,
+    given: GrantParameters,
+) -> SetResult:
+    """Apply the changes and give the result, or raise what went wrong with the result on it."""
+    what_if = given.get("what_if", False)
+    results, errors = apply(
+        changes, directory, what_if=what_if, confirm=given.get("confirm"), notify=given.get("notify")
+    )
+    result = SetResult(cmdlet, what_if, account, tuple(results), tuple(dict.fromkeys(warnings)))
+    if errors:
+        partial = any(each.status == "applied" for each in results)
+        error: ADSyncConfigError = PartialApply(result) if partial else errors[0]
+        error.result = result
+        raise error
+    return result
+
+
+def known_names(schema: Schema, grants: Iterable[Grant]) -> Mapping[tuple[Kind, str], UUID]:
+    """The GUIDs of the names that the grants use, as far as this forest has them; one request a kind."""
+    return {
+        (kind, name): guid
+        for kind, names in names_of(grants).items()
+        for name, guid in schema.known(kind, names).items()
+    }
+
+
+def _edition(given: GrantParameters) -> Edition:
+    compat = given.get("compat")
+    try:
+        return Edition(compat) if compat else Edition.MENDED
+    except ValueError:
+        raise ParameterError(f"there is no build '{compat}' to be compatible with: give 1.x or 2.x") from None
+
+
+def _holders(given: GrantParameters, edition: Edition) -> tuple[bool, list[str]]:
+    """Whether to grant on AdminSDHolder, and a notice where a switch does nothing."""
+    include = given.get("include_admin_sd_holders", False)
+    skip = given.get("skip_admin_sd_holders", False)
+    if include and skip:
+        raise ParameterError("-IncludeAdminSdHolders and -SkipAdminSdHolders contradict each other: give one")
+    if edition is Edition.BUILD_1:
+        return not skip, []
+    if skip:
+        return False, [
+            "-SkipAdminSdHolders has no effect: AdminSDHolder is left alone without -IncludeAdminSdHolders"
+        ]
+    return include, []
+
+
+def _refuse_to_hand_over(
+    target: Target, account: Principal, grants: Iterable[Grant], edition: Edition
+) -> None:
+    """Raise UnsafePlan for a grant that would take effect on every protected account and be dangerous there."""
+    if edition is not Edition.MENDED:
+        return  # inherit-only, so without effect
+    able = dict.fromkeys(text for grant in grants if (text := hands_over(grant)))
+    if able:
+        raise UnsafePlan(
+            target.dn,
+            f"its permissions are copied onto every protected account and group, so {account.name} could do this "
+            f"to any member of Domain Admins: {'; '.join(able)}; nothing was changed; leave "
+            "-IncludeAdminSdHolders out, or add -Force if that is meant",
+        )
+
+
+def _needed_by_others(
+    feature: Feature, target: Target, *, account: Principal, schema: Schema, edition: Edition
+) -> list[Ace]:
+    """The entries of every other feature that the account was granted in full on this target."""
+    keep: list[Ace] = []
+    for other in FEATURES.values():
+        if other.name == feature.name:
+            continue
+        grants = selected(other, edition)
+        try:
+            names = known_names(schema, grants)
+            theirs = wanted_entries(other, grants, target, sid=account.sid, names=names, edition=edition)
+        except ADSyncConfigError:
+            continue  # not for a target of this kind, or not in this forest
+        dacl = target.descriptor.dacl
+        if theirs.aces and dacl is not None and all(contains(dacl, ace) for ace in theirs.aces):
+            keep += theirs.aces
+    return keep
