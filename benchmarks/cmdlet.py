@@ -22,7 +22,6 @@ import trying  # noqa: E402
 from contoso_directory import CONNECTOR_DN, populate  # noqa: E402
 from ldap_proxy import LdapProxy  # noqa: E402
 
-ADDRESS = "127.0.0.6"
 RUNS = 25
 SCRIPTS = Path(sys.executable).parent
 CMDLET = "Set-ADSyncUnifiedGroupWritebackPermissions"
@@ -73,7 +72,7 @@ connection.unbind()
 
 def main() -> None:
     """Start a controller, measure both, and print the table."""
-    with samba_lab.contoso_lab(address=ADDRESS) as controller:
+    with samba_lab.contoso_lab() as controller:
         populate(controller)
         administrator = samba_lab.connect_as(controller, controller.administrator)
         ou = f"OU=Writeback,{controller.base_dn}"

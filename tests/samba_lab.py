@@ -4,9 +4,9 @@ Decided here: what the lab's domains are called and which identifiers they have 
 the same SIDs), where they listen, who signs their certificates, when a controller counts as started, and how
 it ends. What the directories contain is contoso_directory.py's business.
 
-    with contoso_lab() as controller:                one domain, CONTOSO on 127.0.0.1
+    with contoso_lab() as controller:      one domain, CONTOSO, on an address of 127.0.0.0/8 of its own
         connection = connect_as(controller, controller.administrator, controller.password)
-    with forest_lab() as forest:                     CONTOSO on 127.0.0.3 and its child EMEA on 127.0.0.4
+    with forest_lab() as forest:           CONTOSO and its child EMEA, on two
 
 Both labs can run side by side. `missing()` says what this machine lacks; nothing here asks for it by itself.
 """
@@ -18,6 +18,7 @@ import errno
 import functools
 import ipaddress
 import os
+import random
 import shutil
 import socket
 import ssl
@@ -48,6 +49,7 @@ PASSWORD = "Lab-Passw0rd.2022"  # of every account; it meets the domain's defaul
 
 _TCP_PORTS = (88, 389, 464, 636, 3268, 3269)
 _UDP_PORTS = (88, 389, 464)
+_CLAIM_PORT = 1  # tcpmux, which nobody serves: bound by a lab as long as an address is its own
 _SOCKET_PATH_LIMIT = 107  # sun_path holds 108 bytes with its final NUL
 _LONGEST_SOCKET = "private/ldap_priv/ldapi"  # the longest of Samba's socket names below its folder
 # Samba and its tools live in sbin folders that an ordinary PATH leaves out, and must not see our virtualenv.
@@ -475,9 +477,27 @@ def connect_as(controller: DomainController, user: str, password: str = PASSWORD
 
 
 @contextlib.contextmanager
-def contoso_lab(address: str = "127.0.0.1") -> Iterator[DomainController]:
+def own_address() -> Iterator[str]:
+    """Give an address of the loopback network that no other lab of this machine uses while this lasts."""
+    last_parts = random.sample(range(20, 250), 230)
+    for last in last_parts:
+        address = f"127.0.0.{last}"
+        with contextlib.ExitStack() as stack:
+            claim = stack.enter_context(socket.socket())
+            try:
+                claim.bind((address, _CLAIM_PORT))
+                _check_ports(address)
+            except (OSError, LabError):
+                continue
+            yield address
+            return
+    raise LabError("no address from 127.0.0.20 on is free")
+
+
+@contextlib.contextmanager
+def contoso_lab() -> Iterator[DomainController]:
     """Run one domain, CONTOSO."""
-    with _temporary(short_folder()) as folder:
+    with own_address() as address, _temporary(short_folder()) as folder:
         (controller,) = start(provision(folder / "dc1", address=address))
         try:
             yield controller
@@ -486,14 +506,14 @@ def contoso_lab(address: str = "127.0.0.1") -> Iterator[DomainController]:
 
 
 @contextlib.contextmanager
-def forest_lab(root_address: str = "127.0.0.3", child_address: str = "127.0.0.4") -> Iterator[Forest]:
+def forest_lab() -> Iterator[Forest]:
     """Run a forest of two domains: the root lists the child; one authority signed both certificates.
 
     Samba can't join a child domain: to replication and Kerberos the two are strangers. The root's crossRef of
     the child shows an empty nCName, since the root holds no such naming context; its dnsRoot is right.
     """
     authority = Authority.create("Lab authority")
-    with _temporary(short_folder()) as folder:
+    with own_address() as root_address, own_address() as child_address, _temporary(short_folder()) as folder:
         with ThreadPoolExecutor() as pool:
             futures = [
                 pool.submit(provision, folder / host, domain, host=host, address=address, authority=authority)

@@ -16,7 +16,7 @@ from adsyncconfig.snapshot import write_snapshot
 def test_the_bundled_directory_is_captured_again_as_it_is(tmp_path: Path) -> None:
     require_lab()
     again = tmp_path / "contoso.jsonl"
-    with samba_lab.contoso_lab(address="127.0.0.5") as controller:
+    with samba_lab.contoso_lab() as controller:
         populate(controller)
         with live(controller) as directory:
             write_snapshot(again, directory.root, captured(directory), origin=ORIGIN)
