@@ -7,28 +7,27 @@ refused is refused before the first write.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypedDict
 from uuid import UUID
 
 from acl import Ace
 from acl.edit import contains
 
 from .account import Principal, resolve
-from .apply import Confirm, Notify, apply
 from .catalogue import FEATURES, Edition, Feature, Grant, TargetKind
 from .directory import Directory
 from .dn import DistinguishedName
-from .errors import ADSyncConfigError, ParameterError, PartialApply, UnsafePlan
+from .errors import ADSyncConfigError, ParameterError, UnsafePlan
 from .grants import hands_over, names_of, selected, wanted_entries
-from .plan import Change, Target, plan_grants, plan_revocations
+from .plan import Target, plan_grants, plan_revocations
 from .result import SetResult
+from .running import RunParameters, finish
 from .schema import Kind, Schema
 from .targets import targets
 
-__all__ = ["GrantParameters", "finish", "grant_feature", "known_names"]
+__all__ = ["GrantParameters", "grant_feature", "known_names"]
 
 
-class GrantParameters(TypedDict, total=False):
+class GrantParameters(RunParameters, total=False):
     """The parameters that every feature cmdlet takes; each may be left out.
 
     The account is named by ``ad_connector_account_dn``, or by ``ad_connector_account_name`` (its name or
@@ -39,8 +38,6 @@ class GrantParameters(TypedDict, total=False):
     where that hands over protected accounts. ``skip_admin_sd_holders`` matters with ``compat="1.x"`` alone.
     ``least_privilege`` grants only what the feature does, where that is known; ``revoke`` takes away what the
     same call without it would grant. ``compat`` is "1.x" or "2.x" for what that build of Microsoft's writes.
-    ``what_if`` plans only. ``confirm`` is asked before each change, None means yes. ``notify`` is told each
-    step, a line at a time.
     """
 
     ad_connector_account_name: str | None
@@ -52,10 +49,6 @@ class GrantParameters(TypedDict, total=False):
     least_privilege: bool
     revoke: bool
     compat: str | None
-    what_if: bool
-    confirm: Confirm | None
-    force: bool
-    notify: Notify | None
 
 
 def grant_feature(feature: Feature, directory: Directory, given: GrantParameters) -> SetResult:
@@ -109,30 +102,7 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
         warnings.append(
             "-IncludeAdminSdHolders has no effect: it belongs to whole domains, and one object is named"
         )
-    return finish(feature.cmdlet, account, changes, warnings=warnings, directory=directory, given=given)
-
-
-def finish(
-    cmdlet: str,
-    account: Principal,
-    changes: Iterable[Change],
-    *,
-    warnings: Iterable[str],
-    directory: Directory,
-    given: GrantParameters,
-) -> SetResult:
-    """Apply the changes and give the result, or raise what went wrong with the result on it."""
-    what_if = given.get("what_if", False)
-    results, errors = apply(
-        changes, directory, what_if=what_if, confirm=given.get("confirm"), notify=given.get("notify")
-    )
-    result = SetResult(cmdlet, what_if, account, tuple(results), tuple(dict.fromkeys(warnings)))
-    if errors:
-        partial = any(each.status == "applied" for each in results)
-        error: ADSyncConfigError = PartialApply(result) if partial else errors[0]
-        error.result = result
-        raise error
-    return result
+    return finish(feature.cmdlet, account, changes, warnings=warnings, directory=directory, run=given)
 
 
 def known_names(schema: Schema, grants: Iterable[Grant]) -> Mapping[tuple[Kind, str], UUID]:
