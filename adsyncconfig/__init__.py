@@ -22,12 +22,16 @@ from acl import AccessMask, Ace, AceFlag, AceType, Acl, SecurityDescriptor, Sid
 
 from .account import Principal
 from .cmdlets import (
+    set_aad_cloud_sync_permissions,
+    set_aad_cloud_sync_restricted_permissions,
     set_adsync_basic_read_permissions,
+    set_adsync_device_writeback_permissions,
     set_adsync_exchange_hybrid_permissions,
     set_adsync_exchange_mail_public_folder_permissions,
     set_adsync_ms_ds_consistency_guid_permissions,
     set_adsync_password_hash_sync_permissions,
     set_adsync_password_writeback_permissions,
+    set_adsync_restricted_permissions,
     set_adsync_unified_group_writeback_permissions,
 )
 from .directory import Directory, Entry, RootDse
@@ -79,12 +83,16 @@ __all__ = [
     "UnsafePlan",
     "connect",
     "open_snapshot",
+    "set_aad_cloud_sync_permissions",
+    "set_aad_cloud_sync_restricted_permissions",
     "set_adsync_basic_read_permissions",
+    "set_adsync_device_writeback_permissions",
     "set_adsync_exchange_hybrid_permissions",
     "set_adsync_exchange_mail_public_folder_permissions",
     "set_adsync_ms_ds_consistency_guid_permissions",
     "set_adsync_password_hash_sync_permissions",
     "set_adsync_password_writeback_permissions",
+    "set_adsync_restricted_permissions",
     "set_adsync_unified_group_writeback_permissions",
 ]
 

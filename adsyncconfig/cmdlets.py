@@ -11,17 +11,29 @@ from __future__ import annotations
 from typing import Unpack
 
 from . import catalogue
+from .account import resolve
+from .devices import DeviceParameters, grant_device_writeback
 from .directory import Directory
+from .dn import DistinguishedName
+from .errors import ParameterError
+from .forest import domain_named, domain_of
 from .granting import GrantParameters, grant_feature
+from .restricted import plan_restriction
 from .result import SetResult
+from .running import RunParameters, finish
+from .targets import read_target
 
 __all__ = [
+    "set_aad_cloud_sync_permissions",
+    "set_aad_cloud_sync_restricted_permissions",
     "set_adsync_basic_read_permissions",
+    "set_adsync_device_writeback_permissions",
     "set_adsync_exchange_hybrid_permissions",
     "set_adsync_exchange_mail_public_folder_permissions",
     "set_adsync_ms_ds_consistency_guid_permissions",
     "set_adsync_password_hash_sync_permissions",
     "set_adsync_password_writeback_permissions",
+    "set_adsync_restricted_permissions",
     "set_adsync_unified_group_writeback_permissions",
 ]
 
@@ -73,3 +85,60 @@ def set_adsync_unified_group_writeback_permissions(
 ) -> SetResult:
     """Grant a connector account what group writeback needs: to create, change and delete groups."""
     return grant_feature(catalogue.UNIFIED_GROUP_WRITEBACK, directory, parameters)
+
+
+def set_adsync_device_writeback_permissions(
+    directory: Directory, **parameters: Unpack[DeviceParameters]
+) -> SetResult:
+    """Grant a connector account what device writeback needs, on the containers of registered devices."""
+    return grant_device_writeback(directory, parameters)
+
+
+def set_adsync_restricted_permissions(
+    directory: Directory, *, ad_connector_account_dn: str, **run: Unpack[RunParameters]
+) -> SetResult:
+    """Lock a connector account's object, so that only its administrators can take it over.
+
+    Raises UnsafePlan, unless ``force`` is given, when the caller could not change it back.
+    """
+    return _restrict("Set-ADSyncRestrictedPermissions", directory, ad_connector_account_dn, run)
+
+
+def set_aad_cloud_sync_permissions(
+    directory: Directory,
+    *,
+    permission_type: str,
+    target_domain: str | None = None,
+    **parameters: Unpack[GrantParameters],
+) -> SetResult:
+    """Grant an account of Cloud Sync, a gMSA as a rule, one permission type, or All, on domains.
+
+    ``permission_type`` is a name of ``catalogue.CLOUD_SYNC`` in any case; ``target_domain`` the DNS or NetBIOS name
+    of the only domain to grant on, None for every domain of the forest.
+    """
+    known = {name.lower(): feature for name, feature in catalogue.CLOUD_SYNC.items()}
+    feature = known.get(permission_type.lower())
+    if feature is None:
+        raise ParameterError(
+            f"there is no permission type '{permission_type}': give one of {', '.join(catalogue.CLOUD_SYNC)}"
+        )
+    if target_domain is not None:
+        if parameters.get("ad_object_dn") is not None:
+            raise ParameterError("-TargetDomain and -ADobjectDN contradict each other: give one")
+        parameters["ad_object_dn"] = domain_named(directory, target_domain).dn
+    return grant_feature(feature, directory, parameters)
+
+
+def set_aad_cloud_sync_restricted_permissions(
+    directory: Directory, *, ad_connector_account_dn: str, **run: Unpack[RunParameters]
+) -> SetResult:
+    """Lock the object of an account of Cloud Sync, as ``set_adsync_restricted_permissions`` does."""
+    return _restrict("Set-AADCloudSyncRestrictedPermissions", directory, ad_connector_account_dn, run)
+
+
+def _restrict(cmdlet: str, directory: Directory, account_dn: str, run: RunParameters) -> SetResult:
+    account = resolve(directory, dn=account_dn)
+    local = domain_of(directory, DistinguishedName.parse(account.dn))
+    target = read_target(local, account.dn)
+    change = plan_restriction(local, target, account, force=run.get("force", False))
+    return finish(cmdlet, account, [change], warnings=(), directory=directory, run=run)

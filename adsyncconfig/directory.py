@@ -21,13 +21,13 @@ from enum import Enum
 from typing import Protocol, Self
 from uuid import UUID
 
-from acl import AclError, SecurityDescriptor, Sid
+from acl import AclError, Control, SecurityDescriptor, Sid
 
 from .dn import DistinguishedName
 from .errors import AccessDenied, DirectoryError
 from .filters import Filter
 
-__all__ = ["Directory", "Entry", "RootDse", "Scope"]
+__all__ = ["Directory", "Entry", "RootDse", "Scope", "dacl_alone"]
 
 
 class Scope(Enum):
@@ -39,13 +39,14 @@ class Scope(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RootDse:
-    """What a controller says about itself and its forest."""
+    """What a controller says about itself and its forest; the SID is None where it does not say it."""
 
     default_naming_context: str
     root_domain_naming_context: str
     configuration_naming_context: str
     schema_naming_context: str
     controller: str
+    forest_root_sid: str | None = None
 
     @property
     def domain(self) -> str:
@@ -109,6 +110,17 @@ class Entry:
         return next(iter(self.attributes.get(attribute.lower(), ())), None)
 
 
+def dacl_alone(descriptor: SecurityDescriptor) -> SecurityDescriptor:
+    """What goes over the wire of a descriptor under SD flags 4, where the server looks at nothing else."""
+    control = descriptor.control & (
+        Control.DACL_PRESENT
+        | Control.DACL_PROTECTED
+        | Control.DACL_AUTO_INHERITED
+        | Control.DACL_AUTO_INHERIT_REQ
+    )
+    return SecurityDescriptor(control, dacl=descriptor.dacl)
+
+
 class Directory(Protocol):
     """A forest as seen from one domain of it."""
 
@@ -126,6 +138,13 @@ class Directory(Protocol):
 
     def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
         """Replace the object's DACL. Raises AccessDenied, NotFound, DirectoryError."""
+
+    @property
+    def caller(self) -> str | None:
+        """Who is logged on here, as given; None where nobody is."""
+
+    def caller_sids(self) -> tuple[Sid, ...] | None:
+        """The SIDs of who is logged on here, groups included; None where nobody is and nothing is refused."""
 
     def for_domain(self, dns_name: str) -> Directory:
         """The same forest seen from another of its domains. Raises Unreachable, with what to do."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
-from acl import Ace
+from acl import Ace, Acl
 from acl.edit import contains
 
 from .account import Principal, resolve
@@ -24,14 +24,23 @@ from .running import RunParameters, finish
 from .schema import Kind, Schema
 from .targets import targets
 
-__all__ = ["GrantParameters", "grant_feature", "known_names"]
+__all__ = ["AccountParameters", "GrantParameters", "grant_feature", "known_names"]
 
 
-class GrantParameters(RunParameters, total=False):
+class AccountParameters(RunParameters, total=False):
+    """The connector account, and how to run.
+
+    It is named by ``ad_connector_account_dn``, or by ``ad_connector_account_name`` (its name or sAMAccountName)
+    and ``ad_connector_account_domain`` (DNS or NetBIOS name).
+    """
+
+    ad_connector_account_name: str | None
+    ad_connector_account_domain: str | None
+    ad_connector_account_dn: str | None
+
+
+class GrantParameters(AccountParameters, total=False):
     """The parameters that every feature cmdlet takes; each may be left out.
-
-    The account is named by ``ad_connector_account_dn``, or by ``ad_connector_account_name`` (its name or
-    sAMAccountName) and ``ad_connector_account_domain`` (DNS or NetBIOS name).
 
     ``ad_object_dn`` is the OU, container, domain root or single object to grant on; left out, every domain of
     the forest. ``include_admin_sd_holders`` grants on AdminSDHolder of each domain too, and needs ``force``
@@ -40,9 +49,6 @@ class GrantParameters(RunParameters, total=False):
     same call without it would grant. ``compat`` is "1.x" or "2.x" for what that build of Microsoft's writes.
     """
 
-    ad_connector_account_name: str | None
-    ad_connector_account_domain: str | None
-    ad_connector_account_dn: str | None
     ad_object_dn: str | None
     include_admin_sd_holders: bool
     skip_admin_sd_holders: bool
@@ -86,7 +92,9 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
             _refuse_to_hand_over(target, account, grants, edition)
         wanted = wanted_entries(feature, grants, target, sid=account.sid, names=names, edition=edition)
         if revoke:
-            keep = _needed_by_others(feature, target, account=account, schema=schema, edition=edition)
+            keep = _needed_by_others(
+                feature, target, wanted.aces, account=account, schema=schema, edition=edition
+            )
             operation = feature.operation.replace("Grant ", "Revoke ", 1)
             change, found = plan_revocations(operation, target, wanted.aces, keep=keep)
         else:
@@ -154,9 +162,19 @@ def _refuse_to_hand_over(
 
 
 def _needed_by_others(
-    feature: Feature, target: Target, *, account: Principal, schema: Schema, edition: Edition
+    feature: Feature,
+    target: Target,
+    own: Iterable[Ace],
+    *,
+    account: Principal,
+    schema: Schema,
+    edition: Edition,
 ) -> list[Ace]:
-    """The entries of every other feature that the account was granted in full on this target."""
+    """The entries of every other feature that the account was granted in full on this target.
+
+    One whose entries are all among the feature's own does not count: nothing shows that it was granted too.
+    """
+    covered = Acl(tuple(own))
     keep: list[Ace] = []
     for other in FEATURES.values():
         if other.name == feature.name:
@@ -168,6 +186,7 @@ def _needed_by_others(
         except ADSyncConfigError:
             continue  # not for a target of this kind, or not in this forest
         dacl = target.descriptor.dacl
-        if theirs.aces and dacl is not None and all(contains(dacl, ace) for ace in theirs.aces):
+        granted = dacl is not None and all(contains(dacl, ace) for ace in theirs.aces)
+        if granted and not all(contains(covered, ace) for ace in theirs.aces):
             keep += theirs.aces
     return keep

@@ -21,9 +21,9 @@ from urllib.parse import urlsplit
 import ldap3
 from ldap3.core.exceptions import LDAPException
 
-from acl import Control, SecurityDescriptor
+from acl import SecurityDescriptor, Sid
 
-from .directory import Entry, RootDse, Scope
+from .directory import Entry, RootDse, Scope, dacl_alone
 from .dn import DistinguishedName
 from .errors import (
     AccessDenied,
@@ -42,10 +42,15 @@ SD_FLAGS_OID: Final = "1.2.840.113556.1.4.801"
 # The control's value is a BER sequence of one integer.
 SD_FLAGS_READ: Final = (SD_FLAGS_OID, True, b"\x30\x03\x02\x01\x07")  # owner, group, DACL
 SD_FLAGS_WRITE: Final = (SD_FLAGS_OID, True, b"\x30\x03\x02\x01\x04")  # DACL
+# DNs as <GUID=...>;<SID=S-1-...>;DN (MS-ADTS 3.1.1.3.4.1.5): the SID of the forest's root comes without a request
+# of its own. Not critical: a server that knows it not answers as ever.
+EXTENDED_DN: Final = ("1.2.840.113556.1.4.529", False, b"\x30\x03\x02\x01\x01")
 PAGE_SIZE: Final = 500
 DEFAULT_TIMEOUT: Final = 30
 
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
+_EXTENDED: Final = re.compile(r"^(?:<[A-Z]+=[^<>]*>;)+")
+_EXTENDED_SID: Final = re.compile(r"^(?:<GUID=[^<>]*>;)?<SID=(S-1-[0-9-]+)>;")
 _SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([^'\"\]]+)")
 _BIND_DATA: Final = re.compile(r"\bdata ([0-9a-fA-F]{3,8})\b")
 _ISSUER_HINT: Final = "give the certificate of its issuer as --ca-file"
@@ -226,14 +231,7 @@ class LiveDirectory:
 
     def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
         """Replace the object's DACL. Raises AccessDenied, NotFound, DirectoryError."""
-        # Only the DACL goes over the wire: under SD flags 4 the server looks at nothing else.
-        control = descriptor.control & (
-            Control.DACL_PRESENT
-            | Control.DACL_PROTECTED
-            | Control.DACL_AUTO_INHERITED
-            | Control.DACL_AUTO_INHERIT_REQ
-        )
-        data = SecurityDescriptor(control, dacl=descriptor.dacl).to_bytes()
+        data = dacl_alone(descriptor).to_bytes()
         try:
             self._connection.modify(
                 dn, {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [data])]}, controls=[SD_FLAGS_WRITE]
@@ -241,6 +239,17 @@ class LiveDirectory:
         except (LDAPException, OSError) as error:
             raise _unreachable(self._url, error, None) from error
         _check(self._connection.result, dn, "write the permissions of")
+
+    @property
+    def caller(self) -> str | None:
+        """Who is logged on here, as given."""
+        return self._options.get("user") or None
+
+    def caller_sids(self) -> tuple[Sid, ...]:
+        """The SIDs of who is logged on here, groups included (rootDSE's tokenGroups, MS-ADTS 3.1.1.3.2)."""
+        response = self._search("", EVERYTHING, ldap3.BASE, ["tokenGroups"])
+        values = [value for each in response for value in _entry(each).attributes.get("tokengroups", ())]
+        return tuple(Sid.from_bytes(value) for value in values)
 
     def for_domain(self, dns_name: str) -> LiveDirectory:
         """The same forest seen from another of its domains. Raises Unreachable, with what to do."""
@@ -332,18 +341,28 @@ def _tls(ca_file: str | None, *, verify: bool) -> _VerifiedTls:
 
 def _root_dse(connection: Any, url: str) -> RootDse:
     try:
-        connection.search("", EVERYTHING.to_ldap(), search_scope=ldap3.BASE, attributes=[*_ROOT_DSE.values()])
+        connection.search(
+            "",
+            EVERYTHING.to_ldap(),
+            search_scope=ldap3.BASE,
+            attributes=[*_ROOT_DSE.values()],
+            controls=[EXTENDED_DN],
+        )
     except (LDAPException, OSError) as error:
         raise _unreachable(url, error, None) from error
     found = [_entry(each) for each in connection.response or [] if each["type"] == "searchResEntry"]
-    values = {field: found[0].text(name) if found else None for field, name in _ROOT_DSE.items()}
+    said = {field: found[0].text(name) if found else None for field, name in _ROOT_DSE.items()}
+    values = {field: value and _EXTENDED.sub("", value) for field, value in said.items()}
     absent = [_ROOT_DSE[field] for field, value in values.items() if not value]
     if absent:
         connection.unbind()
         raise DirectoryError(
             f"'{url}' is no Active Directory domain controller: it has no {', '.join(absent)}"
         )
-    return RootDse(**{field: value or "" for field, value in values.items()})
+    sid = _EXTENDED_SID.search(said["root_domain_naming_context"] or "")
+    return RootDse(
+        **{field: value or "" for field, value in values.items()}, forest_root_sid=sid[1] if sid else None
+    )
 
 
 def _entry(response: Mapping[str, Any]) -> Entry:

@@ -33,7 +33,7 @@ from acl import AclError, Control, SecurityDescriptor, Sid, inherit
 
 from .directory import Entry, RootDse, Scope
 from .dn import DistinguishedName, Rdns
-from .errors import NotFound, SnapshotError, UnknownName, Unreachable
+from .errors import DirectoryError, NotFound, SnapshotError, UnknownName, Unreachable
 from .filters import Filter
 from .schema import Kind, Schema
 
@@ -61,6 +61,7 @@ class SnapshotDirectory:
         self._header = header
         self._root = _root_dse(path, header)
         self._entries = {DistinguishedName.parse(entry.dn).rdns: entry for entry in entries}
+        self._root = self._with_forest_root_sid()
         self._contexts = self._naming_contexts()
         self._schema = Schema(self)
 
@@ -113,6 +114,13 @@ class SnapshotDirectory:
                 self._put(child, self._inherited(child, entry.security_descriptor()))
         self._save()
 
+    @property
+    def caller(self) -> None:
+        """None: nobody logs on to a file."""
+
+    def caller_sids(self) -> None:
+        """None: whoever can write the file may do everything."""
+
     def for_domain(self, dns_name: str) -> SnapshotDirectory:
         """The same file seen from another of its domains. Raises Unreachable when it lacks that one."""
         if dns_name.lower() == self._root.domain:
@@ -157,6 +165,16 @@ class SnapshotDirectory:
         except UnknownName:
             guid = UUID(int=0)  # a class that no entry can name: only entries for every class apply
         return inherit(parent.security_descriptor(), descriptor, object_class_guid=guid)
+
+    def _with_forest_root_sid(self) -> RootDse:
+        """What rootDSE says, with the SID of the forest's root from its entry in files that leave it out."""
+        root = self._entries.get(DistinguishedName.parse(self._root.root_domain_naming_context).rdns)
+        if self._root.forest_root_sid is not None or root is None:
+            return self._root
+        with suppress(DirectoryError):  # a malformed one is told when it is needed
+            if sid := root.sid():
+                return replace(self._root, forest_root_sid=str(sid))
+        return self._root
 
     def _naming_contexts(self) -> frozenset[Rdns]:
         named = (DistinguishedName.parse(getattr(self._root, each)).rdns for each in _NAMING_CONTEXTS)

@@ -15,9 +15,49 @@ adsyncconfig = CmdletGroup(
 The cmdlets and their parameters are those of Microsoft's PowerShell module ADSyncConfig. Each is also a
 command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
     cmdlets={
+        "Set-ADSyncBasicReadPermissions": LazyCmdlet(
+            "cli.cmdlets:set_adsync_basic_read_permissions",
+            "Let a connector account read what is synchronised.",
+        ),
+        "Set-ADSyncExchangeHybridPermissions": LazyCmdlet(
+            "cli.cmdlets:set_adsync_exchange_hybrid_permissions",
+            "Let it write the attributes of Exchange Online back.",
+        ),
+        "Set-ADSyncExchangeMailPublicFolderPermissions": LazyCmdlet(
+            "cli.cmdlets:set_adsync_exchange_mail_public_folder_permissions",
+            "Let it read mail public folders.",
+        ),
+        "Set-ADSyncMsDsConsistencyGuidPermissions": LazyCmdlet(
+            "cli.cmdlets:set_adsync_ms_ds_consistency_guid_permissions",
+            "Let it write the anchor of synchronisation.",
+        ),
+        "Set-ADSyncPasswordHashSyncPermissions": LazyCmdlet(
+            "cli.cmdlets:set_adsync_password_hash_sync_permissions",
+            "Let it replicate password hashes.",
+        ),
+        "Set-ADSyncPasswordWritebackPermissions": LazyCmdlet(
+            "cli.cmdlets:set_adsync_password_writeback_permissions",
+            "Let it reset passwords and unlock users.",
+        ),
         "Set-ADSyncUnifiedGroupWritebackPermissions": LazyCmdlet(
             "cli.cmdlets:set_adsync_unified_group_writeback_permissions",
-            "Let a connector account write Microsoft 365 groups back.",
+            "Let it write Microsoft 365 groups back.",
+        ),
+        "Set-ADSyncDeviceWritebackPermissions": LazyCmdlet(
+            "cli.cmdlets:set_adsync_device_writeback_permissions",
+            "Let it write devices back.",
+        ),
+        "Set-ADSyncRestrictedPermissions": LazyCmdlet(
+            "cli.cmdlets:set_adsync_restricted_permissions",
+            "Lock the account's own object.",
+        ),
+        "Set-AADCloudSyncPermissions": LazyCmdlet(
+            "cli.cmdlets:set_aad_cloud_sync_permissions",
+            "Grant an account of Cloud Sync a permission type.",
+        ),
+        "Set-AADCloudSyncRestrictedPermissions": LazyCmdlet(
+            "cli.cmdlets:set_aad_cloud_sync_restricted_permissions",
+            "Lock the object of an account of Cloud Sync.",
         ),
     },
 )

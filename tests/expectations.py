@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -13,5 +14,6 @@ GROUP_WRITEBACK = "Set-ADSyncUnifiedGroupWritebackPermissions"
 def expected_aces(cmdlet: str, target: str, sid: str) -> list[str]:
     """The entries, as SDDL, that the cmdlet leaves on a target of this kind."""
     fixture = json.loads((FIXTURES / "cmdlets" / f"{cmdlet}.json").read_text(encoding="utf-8"))
+    values = {**fixture["guids"], "SID": sid, "DOMAIN": sid.rpartition("-")[0]}
     aces: list[str] = fixture["aces"][target]
-    return [ace.replace("<group>", fixture["group"]).replace("<SID>", sid) for ace in aces]
+    return [re.sub(r"<([^>]+)>", lambda match: values[match[1]], ace) for ace in aces]

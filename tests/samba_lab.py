@@ -357,6 +357,7 @@ def provision(
         "tls certfile": f"{controller.certificate_file}",
         "tls keyfile": f"{controller.key_file}",
         "tls cafile": f"{controller.ca_file}",
+        "dsdb:schema update allowed": "yes",  # tests add what comes with Exchange
     }
     _run(
         [

@@ -1,0 +1,104 @@
+"""What the commands that change something share: how they are told to run, and how they end.
+
+`account_parameters` and `run_parameters` declare; `run_change` asks for a terminal where it has to, opens the
+directory, calls the function behind the command and ends as that ended.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from .binding import printable
+from .command import parameter, switch
+from .connect import connection_parameters, open_directory
+from .outcome import run
+
+if TYPE_CHECKING:
+    from adsyncconfig import SetResult
+
+__all__ = ["Declaration", "account_parameters", "declared", "run_change", "run_parameters"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+Declaration = Callable[[Any], Any]
+
+
+def declared(*declarations: Declaration) -> Callable[[F], F]:
+    """Declare several parameters at once, listed in this order in the help."""
+
+    def declare(command: F) -> F:
+        for declaration in reversed(declarations):
+            command = declaration(command)
+        return command
+
+    return declare
+
+
+account_parameters = declared(
+    parameter(
+        "-ADConnectorAccountName",
+        "--ad-connector-account-name",
+        help="The connector account's name or sAMAccountName, with -ADConnectorAccountDomain.",
+    ),
+    parameter(
+        "-ADConnectorAccountDomain",
+        "--ad-connector-account-domain",
+        help="The domain of the connector account, by its DNS or NetBIOS name.",
+    ),
+    parameter(
+        "-ADConnectorAccountDN",
+        "--ad-connector-account-dn",
+        help="The connector account's DN, instead of its name and domain.",
+    ),
+)
+#: What every cmdlet takes that changes something.
+run_parameters = declared(
+    switch("-WhatIf", "--what-if", "-wi", help="Say what would be done, and do nothing."),
+    switch(
+        "-Confirm",
+        "--confirm",
+        "-cf",
+        help="Ask before each change. This is the default; '-Confirm:$false' does not ask.",
+    ),
+    switch("-Force", "--force", help="Do what is refused as unsafe otherwise. It still asks."),
+    switch("-Verbose", "--verbose", "-vb", help="Tell each step on standard error."),
+    switch("--json", help="Print one JSON document."),
+    connection_parameters,
+)
+
+
+def run_change(context: click.Context, function_name: str, parameters: Mapping[str, Any]) -> None:
+    """Call the function of this name with these parameters and those of the run, and end as it ended."""
+    given = context.params
+
+    def cmdlet() -> SetResult:
+        import adsyncconfig  # noqa: PLC0415 - help and completion do without
+
+        from .confirm import Confirmation  # noqa: PLC0415
+
+        what_if = bool(given["what_if"])
+        asks = not what_if and given["confirm"] is not False
+        if asks and not sys.stdin.isatty():
+            raise adsyncconfig.ParameterError(
+                "there is no terminal to ask on, so nothing was done: add '-Confirm:$false' (in quotes) or "
+                "--no-confirm to go on without asking, or -WhatIf to see what would be done"
+            )
+        with open_directory(context) as directory:
+            result: SetResult = getattr(adsyncconfig, function_name)(
+                directory,
+                **parameters,
+                what_if=what_if,
+                confirm=Confirmation() if asks else None,
+                force=bool(given["force"]),
+                notify=_tell if given["verbose"] else None,
+            )
+        return result
+
+    run(context, cmdlet, as_json=bool(given["json"]))
+
+
+def _tell(line: str) -> None:
+    click.echo(f"VERBOSE: {printable(line)}", err=True)
