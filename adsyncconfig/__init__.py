@@ -22,6 +22,10 @@ from acl import AccessMask, Ace, AceFlag, AceType, Acl, SecurityDescriptor, Sid
 
 from .account import Principal
 from .cmdlets import (
+    get_adsync_ad_connector_account,
+    get_adsync_objects_with_inheritance_disabled,
+    remove_adsync_permissions,
+    repair_adsync_dacl_order,
     set_aad_cloud_sync_permissions,
     set_aad_cloud_sync_restricted_permissions,
     set_adsync_basic_read_permissions,
@@ -33,23 +37,35 @@ from .cmdlets import (
     set_adsync_password_writeback_permissions,
     set_adsync_restricted_permissions,
     set_adsync_unified_group_writeback_permissions,
+    show_adsync_ad_object_permissions,
 )
+from .connectors import ConnectorAccount, ConnectorAccounts
 from .directory import Directory, Entry, RootDse
+from .display import ObjectPermissions
 from .errors import (
     AccessDenied,
     ADSyncConfigError,
     AuthenticationFailed,
     Conflict,
     DirectoryError,
+    JournalError,
     NotFound,
     ParameterError,
     PartialApply,
+    PlanFileError,
     SnapshotError,
     UnknownName,
     Unreachable,
     UnsafePlan,
 )
+from .inheritance import InheritanceSearch, ProtectedObject
+from .journal import default_journal
+from .plan_file import Plan, read_plan
+from .planned import invoke_adsync_plan
+from .removal import RemovalResult
+from .repair import RepairResult
 from .result import ChangeResult, SetResult
+from .undo import undo_adsync_permissions
 
 if TYPE_CHECKING:
     from .live import LiveDirectory
@@ -66,13 +82,23 @@ __all__ = [
     "AuthenticationFailed",
     "ChangeResult",
     "Conflict",
+    "ConnectorAccount",
+    "ConnectorAccounts",
     "Directory",
     "DirectoryError",
     "Entry",
+    "InheritanceSearch",
+    "JournalError",
     "NotFound",
+    "ObjectPermissions",
     "ParameterError",
     "PartialApply",
+    "Plan",
+    "PlanFileError",
     "Principal",
+    "ProtectedObject",
+    "RemovalResult",
+    "RepairResult",
     "RootDse",
     "SecurityDescriptor",
     "SetResult",
@@ -82,7 +108,14 @@ __all__ = [
     "Unreachable",
     "UnsafePlan",
     "connect",
+    "default_journal",
+    "get_adsync_ad_connector_account",
+    "get_adsync_objects_with_inheritance_disabled",
+    "invoke_adsync_plan",
     "open_snapshot",
+    "read_plan",
+    "remove_adsync_permissions",
+    "repair_adsync_dacl_order",
     "set_aad_cloud_sync_permissions",
     "set_aad_cloud_sync_restricted_permissions",
     "set_adsync_basic_read_permissions",
@@ -94,11 +127,13 @@ __all__ = [
     "set_adsync_password_writeback_permissions",
     "set_adsync_restricted_permissions",
     "set_adsync_unified_group_writeback_permissions",
+    "show_adsync_ad_object_permissions",
+    "undo_adsync_permissions",
 ]
 
 
 def connect(
-    server: str,
+    server: str | None = None,
     *,
     user: str,
     password: str,
@@ -107,25 +142,22 @@ def connect(
     verify: bool = True,
     timeout: int = 30,
     servers: Mapping[str, str] | None = None,
+    credentials: Mapping[str, tuple[str, str]] | None = None,
 ) -> LiveDirectory:
     """A connection to a domain controller, bound as ``user`` over verified TLS.
 
-    ``server`` is a host name or ``ldap[s]://host[:port]``; ``servers`` maps the DNS names of the forest's
-    other domains to theirs; ``timeout`` is in seconds. Raises ParameterError, Unreachable and
-    AuthenticationFailed.
+    ``server`` is a host name, a domain's DNS name, or ``ldap[s]://host[:port]``; left out, a controller of the
+    domain in ``user@domain`` is found through DNS. ``servers`` maps the DNS names of the forest's other domains
+    to theirs, ``credentials`` to a user and a password of their own. ``timeout`` is in seconds. Raises
+    ParameterError, Unreachable and AuthenticationFailed.
     """
-    from .live import LiveDirectory  # noqa: PLC0415 - ldap3 takes 80 ms to import, and a snapshot needs none
+    # ldap3 takes 80 ms to import, and a snapshot needs none.
+    from .connections import Credential, ForestConnections, TlsOptions  # noqa: PLC0415
 
-    return LiveDirectory.connect(
-        server,
-        user=user,
-        password=password,
-        ca_file=None if ca_file is None else str(ca_file),
-        starttls=starttls,
-        verify=verify,
-        timeout=timeout,
-        servers=servers,
-    )
+    options = TlsOptions(None if ca_file is None else str(ca_file), starttls, verify, timeout)
+    own = {name: Credential(*pair) for name, pair in (credentials or {}).items()}
+    forest = ForestConnections(Credential(user, password), options, servers=servers, credentials=own)
+    return forest.first(server)
 
 
 def open_snapshot(path: str | Path) -> SnapshotDirectory:

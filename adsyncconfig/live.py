@@ -15,7 +15,7 @@ import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 import ldap3
@@ -35,6 +35,9 @@ from .errors import (
 )
 from .filters import EVERYTHING, Filter
 
+if TYPE_CHECKING:
+    from .connections import ForestConnections
+
 __all__ = ["LiveDirectory"]
 
 PAGED_RESULTS_OID: Final = "1.2.840.113556.1.4.319"
@@ -46,6 +49,7 @@ SD_FLAGS_WRITE: Final = (SD_FLAGS_OID, True, b"\x30\x03\x02\x01\x04")  # DACL
 # of its own. Not critical: a server that knows it not answers as ever.
 EXTENDED_DN: Final = ("1.2.840.113556.1.4.529", False, b"\x30\x03\x02\x01\x01")
 PAGE_SIZE: Final = 500
+LARGEST_PAGE: Final = 1000  # MaxPageSize of Active Directory (MS-ADTS 3.1.1.3.4.6)
 DEFAULT_TIMEOUT: Final = 30
 
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
@@ -121,19 +125,16 @@ class _VerifiedTls(ldap3.Tls):  # type: ignore[misc]
 class LiveDirectory:
     """A domain controller: see ``directory.Directory`` for what its methods promise.
 
-    Open one with ``LiveDirectory.connect``. ``servers`` maps the DNS names of other domains to their servers'
-    URLs; connections to these are made when first needed, with the same credentials.
+    Open one with ``LiveDirectory.connect``; ``forest`` knows the other domains and how to reach them.
     """
 
     def __init__(
-        self, connection: Any, root: RootDse, *, url: str, servers: Mapping[str, str], options: dict[str, Any]
+        self, connection: Any, root: RootDse, *, url: str, forest: ForestConnections | None = None
     ) -> None:
         self._connection = connection
         self._root = root
         self._url = url
-        self._servers = {name.lower(): server for name, server in servers.items()}
-        self._options = options
-        self._others: dict[str, LiveDirectory] = {}
+        self._forest = forest
 
     @classmethod
     def connect(
@@ -146,7 +147,7 @@ class LiveDirectory:
         starttls: bool = False,
         verify: bool = True,
         timeout: int = DEFAULT_TIMEOUT,
-        servers: Mapping[str, str] | None = None,
+        forest: ForestConnections | None = None,
     ) -> LiveDirectory:
         """A bound connection to the controller at ``url``: ``ldaps://host[:port]``, or ``ldap://``, StartTLS.
 
@@ -187,15 +188,7 @@ class LiveDirectory:
         if connection.result["description"] != "success":
             connection.unbind()
             raise _refused_bind(url, user, connection.result)
-        options = {
-            "user": user,
-            "password": password,
-            "ca_file": ca_file,
-            "starttls": starttls,
-            "verify": verify,
-            "timeout": timeout,
-        }
-        return cls(connection, _root_dse(connection, url), url=url, servers=servers or {}, options=options)
+        return cls(connection, _root_dse(connection, url), url=url, forest=forest)
 
     def __repr__(self) -> str:
         return f"LiveDirectory({self._url!r})"
@@ -215,16 +208,30 @@ class LiveDirectory:
         return entries[0]
 
     def search(
-        self, base: str, condition: Filter, attributes: Sequence[str], *, scope: Scope = Scope.SUBTREE
+        self,
+        base: str,
+        condition: Filter,
+        attributes: Sequence[str],
+        *,
+        scope: Scope = Scope.SUBTREE,
+        limit: int | None = None,
     ) -> Iterator[Entry]:
-        """The objects below the base that meet the condition, page by page. Raises as ``get``."""
+        """The objects below the base that meet the condition, page by page. Raises as ``get``.
+
+        A subtree holds its base. No more than ``limit`` come, and no page beyond them is asked for.
+        """
         DistinguishedName.parse(base)
+        left = limit
         cookie: bytes | None = None
-        while True:
-            response = self._search(base, condition, _SCOPES[scope], attributes, page=(PAGE_SIZE, cookie))
-            # References to other domains' partitions are no entries, and are not followed (rule 2).
-            yield from (_entry(each) for each in response if each["type"] == "searchResEntry")
+        while left is None or left > 0:
+            size = PAGE_SIZE if left is None else min(left, LARGEST_PAGE)
+            response = self._search(base, condition, _SCOPES[scope], attributes, page=(size, cookie))
             controls = self._connection.result.get("controls") or {}
+            # References to other domains' partitions are no entries, and are not followed (rule 2).
+            entries = [each for each in response if each["type"] == "searchResEntry"][:left]
+            yield from map(_entry, entries)
+            if left is not None:
+                left -= len(entries)
             cookie = controls.get(PAGED_RESULTS_OID, {}).get("value", {}).get("cookie")
             if not cookie:
                 return
@@ -256,26 +263,19 @@ class LiveDirectory:
         name = dns_name.lower()
         if name == self._root.domain:
             return self
-        if name not in self._others:
-            url = self._servers.get(name, f"ldaps://{name}")
-            try:
-                other = LiveDirectory.connect(url, servers=self._servers, **self._options)
-            except Unreachable as error:
-                hint = "" if name in self._servers else f"; name its server as -Server {name}=ldaps://host"
-                raise Unreachable(f"domain {name}: {error}{hint}") from error
-            self._others[name] = other
-            if other.root.domain != name:
-                raise Unreachable(
-                    f"'{url}' is a controller of {other.root.domain}, not of {name}: "
-                    f"name the right server as -Server {name}=ldaps://host"
-                )
-        return self._others[name]
+        if self._forest is None:
+            raise Unreachable(f"this connection is to {self._root.domain} alone: name a server of {name}")
+        return self._forest.domain(name)
 
     def close(self) -> None:
-        """Let go of connections."""
-        for other in self._others.values():
-            other.close()
-        self._others.clear()
+        """Let go of this connection, and of those to other domains that were made for it."""
+        if self._forest is None:
+            self.disconnect()
+        else:
+            self._forest.close()
+
+    def disconnect(self) -> None:
+        """Let go of this connection alone."""
         with suppress(LDAPException, OSError):  # it may be gone already, which is what is wanted
             self._connection.unbind()
 

@@ -9,7 +9,7 @@ Rule 3: a password comes from a file, the environment or a prompt, never from an
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -33,8 +33,8 @@ DEFAULT_TIMEOUT: Final = 30
 #: Keys of the configuration file, and the type of each.
 _CONFIGURATION: Final[dict[str, type]] = {
     "server": list,
-    "user": str,
-    "password_file": str,
+    "user": list,
+    "password_file": list,
     "auth": str,
     "ca_file": str,
     "starttls": bool,
@@ -43,6 +43,13 @@ _CONFIGURATION: Final[dict[str, type]] = {
 }
 _RANKS: Final = {ParameterSource.COMMANDLINE: 3, ParameterSource.ENVIRONMENT: 2}
 _CONFIGURED: Final = 1
+
+
+class _WholeValue(click.types.StringParamType):
+    """Text that is one value in the environment too, where click would split it at its spaces."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [rv]
 
 
 def connection_parameters(command: F) -> F:
@@ -56,23 +63,26 @@ def connection_parameters(command: F) -> F:
                 section=SECTION,
                 envvar="ADSYNCCONFIG_SERVER",
                 show_envvar=True,
-                help="A controller: host, or ldap[s]://host[:port]. Repeat as domain=url for the other "
-                "domains of the forest.",
+                help="A controller, or a domain: host, domain, or ldap[s]://host[:port]. Repeat as domain=url "
+                "for the forest's other domains. Left out: found through DNS.",
             ),
             parameter(
                 "-Credential",
                 "--user",
+                type=_WholeValue(),
+                multiple=True,
                 section=SECTION,
                 envvar="ADSYNCCONFIG_USER",
                 show_envvar=True,
-                help="Who to log on as: user@domain, DOMAIN\\user or a DN. The password is asked for, or "
-                f"comes from --password-file or {PASSWORD_VARIABLE}.",
+                help="Who to log on as: user@domain, DOMAIN\\user or a DN; repeat as domain=user. The password "
+                f"is asked for, or comes from --password-file or {PASSWORD_VARIABLE}.",
             ),
             parameter(
                 "--password-file",
-                type=click.Path(),
+                type=_WholeValue(),
+                multiple=True,
                 section=SECTION,
-                help="A file whose first line is the password.",
+                help="A file whose first line is the password. Repeat as domain=file, like -Credential.",
             ),
             parameter(
                 "--auth",
@@ -137,28 +147,34 @@ def open_directory(context: click.Context) -> Directory:
             snapshot = None
     if snapshot:
         return adsyncconfig.open_snapshot(snapshot)
-    if not servers:
+    users = _by_domain("-Credential", options["user"] or ())
+    user = users.pop("", None)
+    if not servers and (user is None or "@" not in user):
         raise ParameterError(
             "name the directory: -Server ldaps://dc1.contoso.example with -Credential, or --snapshot FILE"
         )
-    first, others = _servers(servers)
-    user = options["user"]
-    if not user:
+    others = _by_domain("-Server", servers or ())
+    first = others.pop("", None) or next(iter(others.values()), None)
+    if user is None:
         raise ParameterError(f"'{first}' needs to know who you are: give -Credential user@domain")
     verify = not options["insecure_skip_verify"]
     if not verify:
         click.echo(
             "WARNING: certificates are not verified; whoever is in between learns the password", err=True
         )
+    files = _by_domain("--password-file", options["password_file"] or ())
     return adsyncconfig.connect(
         first,
         user=user,
-        password=_password(user, options["password_file"]),
+        password=_password(user, files.get("")),
         ca_file=options["ca_file"],
         starttls=bool(options["starttls"]),
         verify=verify,
         timeout=options["timeout"] or DEFAULT_TIMEOUT,
         servers=others,
+        credentials={
+            domain: (name, _password(name, files.get(domain), common=False)) for domain, name in users.items()
+        },
     )
 
 
@@ -208,28 +224,30 @@ def _configuration() -> dict[str, Any]:
     return given
 
 
-def _servers(given: list[str] | tuple[str, ...]) -> tuple[str, dict[str, str]]:
-    """The server to begin with, and those of other domains, from ``url`` and ``domain=url``."""
+def _by_domain(what: str, given: Iterable[str]) -> dict[str, str]:
+    """Values by the domain they are for, "" for the common one, from ``value`` and ``domain=value``.
+
+    A domain's name has dots and no comma, which tells it from the first part of a DN.
+    """
     from adsyncconfig import ParameterError  # noqa: PLC0415
 
-    first: list[str] = []
-    others: dict[str, str] = {}
+    values: dict[str, str] = {}
     for each in given:
-        domain, separator, url = each.partition("=")
-        if not each.strip() or (separator and not (domain.strip() and url.strip())):
-            raise ParameterError(f"-Server '{each}' is no server: write url, or domain=url")
-        if separator:
-            others[domain.strip().lower()] = url.strip()
-        else:
-            first.append(each.strip())
-    if len(first) > 1:
-        raise ParameterError(
-            f"-Server names {' and '.join(first)}: write those of other domains as domain=url"
-        )
-    return (first[0] if first else next(iter(others.values()))), others
+        left, separator, right = each.partition("=")
+        domain = left.strip().lower().rstrip(".")
+        named = bool(separator) and "." in domain and not {",", "/", "@", "\\"} & set(domain)
+        key, value = (domain, right.strip()) if named else ("", each.strip())
+        if not value:
+            raise ParameterError(f"{what} '{each}' names nothing: write a value, or domain=value")
+        if key in values:
+            meant = f"twice for {key}" if key else f"as {values[key]} and as {value}"
+            raise ParameterError(f"{what} is given {meant}: write those of other domains as domain=value")
+        values[key] = value
+    return values
 
 
-def _password(user: str, password_file: str | None) -> str:
+def _password(user: str, password_file: str | None, *, common: bool = True) -> str:
+    """The user's password; the environment's is for the common user alone."""
     import os  # noqa: PLC0415
 
     from adsyncconfig import ParameterError  # noqa: PLC0415
@@ -243,7 +261,7 @@ def _password(user: str, password_file: str | None) -> str:
             raise ParameterError(f"the password file '{password_file}' is empty")
         return lines[0]
     password = os.environ.get(PASSWORD_VARIABLE)
-    if password:
+    if password and common:
         return password
     if not sys.stdin.isatty():
         raise ParameterError(
