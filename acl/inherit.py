@@ -10,7 +10,8 @@ On a directory object (always a container, MS-ADTS 6.1.3), for each entry of the
     generic bits, or          split in two: what counts on the child, mapped and with its owner or group in
     CREATOR OWNER / GROUP     place, and the original, which waits (IO) for what comes below
 
-Inherited entries follow the child's own in the parent's order. A protected list takes nothing.
+Inherited entries follow the child's own in the parent's order. A protected list takes nothing. What an entry
+audits (SA, FA) goes with it. A list counts as auto-inherited once its parent had anything to give.
 
 Sources: MS-DTYP 2.5.3.4 (ComputeACL and what it calls), MS-ADTS 6.1.3 (which class counts), and what a
 domain controller was seen to do where the two are silent (docs/engine.md).
@@ -71,13 +72,19 @@ def inherit(
     dacl, sacl = child.dacl, child.sacl
     if dacl is not None and not control & Control.DACL_PROTECTED:
         dacl = renewed(dacl, parent.dacl)
-        control |= Control.DACL_AUTO_INHERITED
+        if _has_inheritable(parent.dacl):
+            control |= Control.DACL_AUTO_INHERITED
     if sacl is not None and not control & Control.SACL_PROTECTED:
         sacl = renewed(sacl, parent.sacl)
-        control |= Control.SACL_AUTO_INHERITED
+        if _has_inheritable(parent.sacl):
+            control |= Control.SACL_AUTO_INHERITED
     if dacl is child.dacl and sacl is child.sacl and control == child.control:
         return child
     return replace(child, dacl=dacl, sacl=sacl, control=control)
+
+
+def _has_inheritable(acl: Acl | None) -> bool:
+    return acl is not None and any(ace.flags & (_CI | _OI) for ace in acl.aces)
 
 
 def inherited_aces(

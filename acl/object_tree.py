@@ -1,4 +1,4 @@
-"""The object-type tree of an access check: what parts of an object are asked about, and how they hang together.
+"""The object-type tree of an access check: the parts of an object that are asked about.
 
 Decided here: the shape of the tree. What is granted on its nodes is decided in ``access``.
 
@@ -37,8 +37,9 @@ class ObjectTree:
     """
 
     nodes: tuple[ObjectType, ...]
-    #: Of each node: its parent's index (-1 for the root), its children's, and where what is below it ends.
-    parents: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    #: Of each node: the indices of its ancestors, nearest first, and of its children, and where what is
+    #: below it ends.
+    ancestors: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
     children: tuple[tuple[int, ...], ...] = field(init=False, repr=False, compare=False)
     ends: tuple[int, ...] = field(init=False, repr=False, compare=False)
     #: Where each GUID stands.
@@ -47,24 +48,25 @@ class ObjectTree:
     is_chain: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        parents: list[int] = []
+        ancestors: list[tuple[int, ...]] = []
         children: list[list[int]] = []
         path: list[int] = []
         for index, (level, _) in enumerate(self.nodes):
             if not (0 < level <= len(path) or level == index == 0):
                 raise AclError(f"node {index} of an object-type tree cannot have level {level}")
             del path[level:]
-            parents.append(path[-1] if path else -1)
+            ancestors.append(tuple(reversed(path)))
             if path:
                 children[path[-1]].append(index)
             children.append([])
             path.append(index)
-        ends = list(range(1, len(parents) + 1))
-        for index in range(len(parents) - 1, 0, -1):
-            ends[parents[index]] = max(ends[parents[index]], ends[index])
+        ends = list(range(1, len(ancestors) + 1))
+        for index, above in enumerate(ancestors):
+            for each in above:
+                ends[each] = index + 1
         # dNSHostName and its property set share a GUID: the set, which stands first, is meant (5.1.3.3.3).
         positions = {guid: index for index, (_, guid) in reversed(list(enumerate(self.nodes)))}
-        object.__setattr__(self, "parents", tuple(parents))
+        object.__setattr__(self, "ancestors", tuple(ancestors))
         object.__setattr__(self, "children", tuple(map(tuple, children)))
         object.__setattr__(self, "ends", tuple(ends))
         object.__setattr__(self, "positions", positions)
