@@ -18,7 +18,7 @@ from uuid import UUID
 
 from .bits import Bit, Bits
 from .errors import AclError, MalformedError
-from .intern import BoundedTable, InternTable, as_bytes, setters
+from .intern import BoundedTable, Buffer, InternTable, as_bytes, setters
 from .rights import AccessMask
 from .sid import Sid, sid_at
 
@@ -100,7 +100,6 @@ PLAIN_TYPES: Final = frozenset(T) - OBJECT_TYPES - {T.ACCESS_ALLOWED_COMPOUND}
 OBJECT_TYPE_PRESENT: Final = 0x1
 INHERITED_OBJECT_TYPE_PRESENT: Final = 0x2
 _GUID_FLAGS: Final = OBJECT_TYPE_PRESENT | INHERITED_OBJECT_TYPE_PRESENT
-MAX_ACE_SIZE: Final = 0xFFFC  # a 16-bit size that is a multiple of 4
 
 _HEADER = struct.Struct("<BBH")
 _HEADER_MASK = struct.Struct("<BBHI")
@@ -205,7 +204,7 @@ class Ace:
         return cls(entry_type, AceFlag(flags), AccessMask(mask), sid, object_type, inherited_object_type)
 
     @classmethod
-    def from_bytes(cls, data: bytes, offset: int = 0) -> Ace:
+    def from_bytes(cls, data: Buffer, offset: int = 0) -> Ace:
         """The entry that starts at ``offset``; what follows it is left alone. Raises MalformedError."""
         data = as_bytes(data, offset)
         if len(data) < offset + 4:

@@ -21,7 +21,7 @@ from typing import Final, TypeVar
 from .ace import Ace, known_aces, parse_ace
 from .bits import Bit, Bits
 from .errors import AclError, MalformedError
-from .intern import InternTable, as_bytes, setters
+from .intern import Buffer, InternTable, as_bytes, setters
 from .sid import Sid, sid_at
 
 __all__ = ["Acl", "Control", "SecurityDescriptor"]
@@ -97,7 +97,7 @@ class Acl:
         return Acl(entries, max(self.revision, Acl(entries).revision))
 
     @classmethod
-    def from_bytes(cls, data: bytes, offset: int = 0) -> Acl:
+    def from_bytes(cls, data: Buffer, offset: int = 0) -> Acl:
         """The list that starts at ``offset``; what follows it is left alone. Raises MalformedError."""
         return acl_at(as_bytes(data, offset), offset)
 
@@ -199,7 +199,7 @@ class SecurityDescriptor:
         return replace(self, dacl=base.with_aces(aces), control=self.control | Control.DACL_PRESENT)
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> SecurityDescriptor:
+    def from_bytes(cls, data: Buffer) -> SecurityDescriptor:
         """The descriptor that a self-relative buffer holds.
 
         Raises MalformedError with the offset of what no rule can read: truncated, overlapping or pointing out

@@ -12,11 +12,13 @@ Rule 3: tables are shared by threads without a lock: each step is one operation 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 from .errors import MalformedError
 
-__all__ = ["BoundedTable", "InternTable", "as_bytes", "setters"]
+__all__ = ["BoundedTable", "Buffer", "InternTable", "as_bytes", "setters"]
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -68,7 +70,7 @@ class InternTable(BoundedTable[bytes, Value], Generic[Value]):
         return self.setdefault(key, value)
 
 
-def as_bytes(data: bytes, offset: int = 0) -> bytes:
+def as_bytes(data: Buffer, offset: int = 0) -> bytes:
     """The buffer as real ``bytes``, which slice to keys of a table; copied only when it is something else.
 
     Raises MalformedError for an offset before its start, and TypeError for what is no buffer.

@@ -74,6 +74,7 @@ _WITHOUT_GUIDS: Final = {
 _PART: Final = re.compile(rf"[{SPACE}]*([OGDS]):")
 _FLAG: Final = re.compile(rf"({_NULL}|P|AR|AI)[{SPACE}]*", re.IGNORECASE | re.ASCII)
 _PLAIN_ACE: Final = re.compile(r'\([^()"]*\)')
+_NO_BRACKET: Final = re.compile(r'[^()"]*')
 _SPACES: Final = frozenset(SPACE)
 _DEPTH: Final = {"(": 1, ")": -1}
 _BRACKET: Final = re.compile(r'[()]|"[^"]*"?')
@@ -145,13 +146,22 @@ def _read_list(text: str, start: int, tag: str, words: _Words) -> tuple[Acl | No
 
 def _read_entries(text: str, start: int, words: _Words) -> tuple[list[Ace], int]:
     """*entry"""
-    # First the guess that every entry is known and that the next colon ends the list. When each piece is an
-    # entry that was read before, no other reading of the text is possible.
+    # First the guess that the next colon ends the list, and ")(" each entry. When each piece is an entry that was
+    # read before, or one without brackets and strings, no other reading of the text is possible.
     colon = text.find(":", start)
     stop = colon - 1 if colon >= 0 else len(text)
     if text.startswith("(", start) and text[stop - 1] == ")":
-        found = list(map(words.aces.get, text[start + 1 : stop - 1].split(")(")))
-        if all(found):
+        pieces = text[start + 1 : stop - 1].split(")(")
+        found = list(map(words.aces.get, pieces))
+        position = start
+        for index, piece in enumerate(pieces):
+            end = position + len(piece) + 2
+            if found[index] is None:
+                if not _NO_BRACKET.fullmatch(piece):
+                    break
+                found[index] = _read_ace(text, position, end, words)
+            position = end
+        else:
             return [ace for ace in found if ace is not None], stop
     aces: list[Ace] = []
     position = start

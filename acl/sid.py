@@ -15,7 +15,7 @@ from dataclasses import FrozenInstanceError
 from typing import Any, ClassVar, Final
 
 from .errors import AclError, MalformedError
-from .intern import InternTable, as_bytes, setters
+from .intern import Buffer, InternTable, as_bytes, setters
 
 __all__ = ["DOMAIN_RELATIVE", "FOREST_RELATIVE", "SDDL_SIDS", "Sid"]
 
@@ -75,8 +75,8 @@ class Sid:
         text = self._text
         if text is None:
             authority = self.authority
-            # From 2**32 on the authority is written in hexadecimal (MS-DTYP 2.4.2.1).
-            head = str(authority) if authority < 1 << 32 else f"0x{authority:012X}"
+            # From 2**32 on the authority is hexadecimal (MS-DTYP 2.4.2.1), in the small letters of Windows.
+            head = str(authority) if authority < 1 << 32 else f"0x{authority:012x}"
             text = "-".join(["S-1", head, *map(str, self.sub_authorities)])
             _set_text(self, text)
         return text
@@ -114,7 +114,7 @@ class Sid:
         return cls(authority, subs)
 
     @classmethod
-    def from_bytes(cls, data: bytes, offset: int = 0) -> Sid:
+    def from_bytes(cls, data: Buffer, offset: int = 0) -> Sid:
         """The SID that starts at ``offset``; what follows it is left alone.
 
         Raises MalformedError where the bytes end too early, or are not revision 1 with at most 15
@@ -163,7 +163,9 @@ def sid_at(data: bytes, offset: int) -> Sid:
     if count > MAX_SUB_AUTHORITIES:
         raise MalformedError(offset + 1, f"a SID has at most 15 sub-authorities, not {count}")
     if len(raw) < size:
-        raise MalformedError(offset, f"a SID with SubAuthorityCount {count} needs {size} bytes, not {len(raw)}")
+        raise MalformedError(
+            offset, f"a SID with SubAuthorityCount {count} needs {size} bytes, not {len(raw)}"
+        )
     sid = object.__new__(Sid)
     _set_bytes(sid, raw)
     _set_text(sid, None)
