@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .ace import ALLOW_TYPES, Ace, AceFlag, AceType
-from .claim import Claim
-from .condition import Condition
-from .condition_check import evaluate
 from .descriptor import Acl
 from .errors import AclError
 from .rights import AccessMask
 from .sid import Sid
+
+if TYPE_CHECKING:
+    from .claim import Claim
 
 __all__ = ["NETWORK_LOGON_SIDS", "PRIVILEGES", "Token"]
 
@@ -73,6 +73,11 @@ class Token:
         ``sacl`` is where the object keeps its resource attributes. A condition or an attribute that cannot be
         read is not known either (MS-DTYP 2.5.3.1.5).
         """
+        # Few lists hold a condition, and reading conditions takes three modules.
+        from .claim import Claim  # noqa: PLC0415
+        from .condition import Condition  # noqa: PLC0415
+        from .condition_check import evaluate  # noqa: PLC0415
+
         try:
             condition = Condition.from_bytes(ace.data)
             resource = None if sacl is None else [Claim.from_bytes(each.data) for each in _attributes(sacl)]

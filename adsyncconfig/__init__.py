@@ -18,7 +18,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from acl import AccessMask, Ace, AceFlag, AceType, Acl, SecurityDescriptor, Sid
+from acl import (
+    AccessMask,
+    Ace,
+    AceFlag,
+    AceType,
+    Acl,
+    AclError,
+    MalformedError,
+    SddlError,
+    SecurityDescriptor,
+    Sid,
+)
+from acl.sddl import ace_to_sddl
 
 from .account import Principal
 from .cmdlets import (
@@ -79,6 +91,7 @@ __all__ = [
     "AceFlag",
     "AceType",
     "Acl",
+    "AclError",
     "AuthenticationFailed",
     "ChangeResult",
     "Conflict",
@@ -89,6 +102,7 @@ __all__ = [
     "Entry",
     "InheritanceSearch",
     "JournalError",
+    "MalformedError",
     "NotFound",
     "ObjectPermissions",
     "ParameterError",
@@ -100,6 +114,7 @@ __all__ = [
     "RemovalResult",
     "RepairResult",
     "RootDse",
+    "SddlError",
     "SecurityDescriptor",
     "SetResult",
     "Sid",
@@ -107,6 +122,7 @@ __all__ = [
     "UnknownName",
     "Unreachable",
     "UnsafePlan",
+    "ace_to_sddl",
     "connect",
     "default_journal",
     "get_adsync_ad_connector_account",

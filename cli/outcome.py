@@ -1,6 +1,7 @@
 """How a run ends: the result on standard output, warnings and errors on standard error, and the exit code.
 
-0 done, nothing to do, or declined · 1 failed · 2 bad command line · 4 done in part · 130 interrupted.
+0 done, nothing to do, or declined · 1 failed · 2 bad command line · 3 something found, or not readable · 4 done
+in part · 130 interrupted.
 """
 
 from __future__ import annotations
@@ -15,35 +16,58 @@ from .binding import printable
 if TYPE_CHECKING:
     from adsyncconfig import SetResult
 
-__all__ = ["run"]
+__all__ = ["guard", "run"]
 
 INTERRUPTED = 130
 
 
-def run(context: click.Context, cmdlet: Callable[[], SetResult], *, as_json: bool) -> None:
-    """Call the cmdlet, print what it gives, and exit with the code that belongs to how it ended."""
-    from acl import AclError  # noqa: PLC0415 - help and completion do without
-    from adsyncconfig import ADSyncConfigError  # noqa: PLC0415
+def run(
+    context: click.Context, cmdlet: Callable[[], SetResult], *, as_json: bool, plan_format: str | None = None
+) -> None:
+    """Call the cmdlet, print what it gives, and exit with the code that belongs to how it ended.
+
+    ``plan_format`` prints its plan instead, when nothing went wrong.
+    """
+    from adsyncconfig import ADSyncConfigError  # noqa: PLC0415 - help and completion do without
+
+    def action() -> int:
+        try:
+            result = cmdlet()
+        except ADSyncConfigError as error:
+            if error.result is not None:
+                _print(error.result, as_json=as_json)
+            raise
+        _print(result, as_json=as_json, plan_format=plan_format)
+        return result.exit_code
+
+    guard(context, action)
+
+
+def guard(context: click.Context, action: Callable[[], int]) -> None:
+    """Call what prints by itself, and exit with the code that it gives, or with that of what it raises."""
+    from adsyncconfig import AclError, ADSyncConfigError  # noqa: PLC0415 - help and completion do without
 
     try:
-        _print(cmdlet(), as_json=as_json)
+        code = action()
     except ADSyncConfigError as error:
-        if error.result is not None:
-            _print(error.result, as_json=as_json)
         _fail(context, str(error), error.exit_code)
     except AclError as error:
         _fail(context, str(error), 1)
-    except (KeyboardInterrupt, click.Abort):
-        _fail(context, "interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, click.Abort) as error:
+        _fail(context, str(error) or "interrupted", INTERRUPTED)
+    if code:
+        context.exit(code)
 
 
-def _print(result: SetResult, *, as_json: bool) -> None:
+def _print(result: SetResult, *, as_json: bool, plan_format: str | None = None) -> None:
     from . import render  # noqa: PLC0415
 
     for warning in result.warnings:
         click.echo(f"WARNING: {printable(warning)}", err=True)
     if as_json:
         click.echo(render.as_json(result))
+    elif plan_format and result.plan is not None:
+        click.echo(render.as_plan(result.plan, plan_format), nl=False)
     else:
         for line in render.as_text(result):
             click.echo(line)

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from itertools import groupby
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from .binding import printable
 
 if TYPE_CHECKING:
-    from acl import Ace
-    from adsyncconfig import ChangeResult, SetResult
+    from adsyncconfig import Ace, ChangeResult, Plan, SetResult
 
-__all__ = ["as_json", "as_text"]
+__all__ = ["as_json", "as_plan", "as_text"]
 
 
 def as_json(result: SetResult) -> str:
@@ -37,7 +37,28 @@ def as_text(result: SetResult) -> Iterator[str]:
                 yield from _entry(sign, ace, result, names)
         if change.error:
             yield f"  {printable(change.error)}"
+    yield from _effects(result)
+    yield from (printable(line) for line in result.details)
     yield _summary(result)
+    if result.journal:
+        yield f"The journal is '{printable(result.journal)}': Undo-ADSyncPermissions takes this run back with it."
+
+
+def as_plan(plan: Plan, form: str) -> str:
+    """The plan as a whole file: ``form`` is dsacls, ldif or json."""
+    from adsyncconfig.plan_formats import as_dsacls, as_ldif  # noqa: PLC0415
+
+    if form == "json":
+        return json.dumps(plan.to_json(), indent=2, ensure_ascii=False) + "\n"
+    return {"dsacls": as_dsacls, "ldif": as_ldif}[form](plan)
+
+
+#: Why a change is not needed, by the first word of what it is called.
+_UNCHANGED = {
+    "Revoke": "nothing of it is there",
+    "Repair": "it is in canonical order already",
+    "Undo": "it is as it was before that run",
+}
 
 
 def _headline(change: ChangeResult) -> str:
@@ -45,19 +66,37 @@ def _headline(change: ChangeResult) -> str:
     return {
         "planned": f"What if: Performing {action}.",
         "applied": f"Performed {action}.",
-        "unchanged": f"Nothing to do for {action}: everything is there already.",
+        "unchanged": f"Nothing to do for {action}: "
+        f"{_UNCHANGED.get(change.operation.split()[0], 'everything is there already')}.",
         "failed": f"Failed to perform {action}.",
         "declined": f"Declined {action}.",
     }[change.status]
 
 
 def _entry(sign: str, ace: Ace, result: SetResult, names: Mapping[UUID, str]) -> Iterator[str]:
-    from acl.sddl import ace_to_sddl  # noqa: PLC0415
+    from adsyncconfig import ace_to_sddl  # noqa: PLC0415
     from adsyncconfig.words import in_words  # noqa: PLC0415
 
     yield f"    {sign} {ace_to_sddl(ace)}"
-    who = result.account.name if ace.sid == result.account.sid else str(ace.sid)
+    account = result.account
+    who = account.name if account and ace.sid == account.sid else str(ace.sid)
     yield f"      {printable(in_words(ace, who, names))}"
+
+
+#: How True, False and what is not known read.
+_ANSWERS = {True: "yes", False: "no", None: "?"}
+
+
+def _effects(result: SetResult) -> Iterator[str]:
+    """What the account can do on each target before and after, and the entry that decides."""
+    for dn, found in groupby(result.effect, key=lambda effect: effect.dn):
+        effects = list(found)
+        width = max(len(effect.operation.name) for effect in effects)
+        yield f"What {printable(result.account.name if result.account else '')} can do at {printable(dn)}:"
+        for effect in effects:
+            before, after = _ANSWERS[effect.before.allowed], _ANSWERS[effect.after.allowed]
+            line = f"  {effect.operation.name:<{width}}  {before:<3} -> {after:<3}  {effect.decided_by or ''}"
+            yield printable(line.rstrip())
 
 
 def _summary(result: SetResult) -> str:
@@ -73,4 +112,5 @@ def _summary(result: SetResult) -> str:
         "declined": "declined",
     }
     parts = ", ".join(f"{count} {words[status]}" for status, count in counts.items() if count)
-    return f"{result.account.name} ({result.account.sid}): {parts}."
+    who = f"{result.account.name} ({result.account.sid})" if result.account else result.cmdlet
+    return f"{printable(who)}: {parts or 'nothing to do'}."
