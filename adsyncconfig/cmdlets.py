@@ -12,18 +12,28 @@ from typing import Unpack
 
 from . import catalogue
 from .account import resolve
+from .apply import Notify
+from .connectors import ConnectorAccounts, find_connector_accounts
 from .devices import DeviceParameters, grant_device_writeback
 from .directory import Directory
+from .display import ObjectPermissions, show_permissions
 from .dn import DistinguishedName
 from .errors import ParameterError
 from .forest import domain_named, domain_of
 from .granting import GrantParameters, grant_feature
+from .inheritance import InheritanceSearch, search_protected
+from .removal import RemovalParameters, RemovalResult, remove_permissions
+from .repair import RepairResult, repair_order
 from .restricted import plan_restriction
 from .result import SetResult
 from .running import RunParameters, finish
 from .targets import read_target
 
 __all__ = [
+    "get_adsync_ad_connector_account",
+    "get_adsync_objects_with_inheritance_disabled",
+    "remove_adsync_permissions",
+    "repair_adsync_dacl_order",
     "set_aad_cloud_sync_permissions",
     "set_aad_cloud_sync_restricted_permissions",
     "set_adsync_basic_read_permissions",
@@ -35,6 +45,7 @@ __all__ = [
     "set_adsync_password_writeback_permissions",
     "set_adsync_restricted_permissions",
     "set_adsync_unified_group_writeback_permissions",
+    "show_adsync_ad_object_permissions",
 ]
 
 
@@ -142,3 +153,39 @@ def _restrict(cmdlet: str, directory: Directory, account_dn: str, run: RunParame
     target = read_target(local, account.dn)
     change = plan_restriction(local, target, account, force=run.get("force", False))
     return finish(cmdlet, account, [change], warnings=(), directory=directory, run=run)
+
+
+def get_adsync_ad_connector_account(directory: Directory) -> ConnectorAccounts:
+    """The connector accounts of every domain that can be reached, and how each was found."""
+    return find_connector_accounts(directory)
+
+
+def get_adsync_objects_with_inheritance_disabled(
+    directory: Directory,
+    *,
+    search_base: str,
+    object_class: str = "organizationalUnit",
+    notify: Notify | None = None,
+) -> InheritanceSearch:
+    """The objects whose access control list is protected, as they are found: iterate over the result, once.
+
+    ``search_base`` is a DN, or the DNS or NetBIOS name of a domain; ``object_class`` may be ``*``.
+    """
+    return search_protected(directory, search_base, object_class, notify=notify)
+
+
+def show_adsync_ad_object_permissions(directory: Directory, *, ad_object_dn: str) -> ObjectPermissions:
+    """An object's permissions with their names: as lines of dsacls (``to_dsacls``), as rows, and as JSON."""
+    return show_permissions(directory, ad_object_dn)
+
+
+def remove_adsync_permissions(directory: Directory, **parameters: Unpack[RemovalParameters]) -> RemovalResult:
+    """Take away every explicit entry of one account, or of a SID that nobody has any more."""
+    return remove_permissions(directory, parameters)
+
+
+def repair_adsync_dacl_order(
+    directory: Directory, *, ad_object_dn: str, **run: Unpack[RunParameters]
+) -> RepairResult:
+    """Put an object's access control list in canonical order."""
+    return repair_order(directory, ad_object_dn, **run)

@@ -132,9 +132,18 @@ class Directory(Protocol):
         """The object with this DN. Raises NotFound, ParameterError for a DN that is none, DirectoryError."""
 
     def search(
-        self, base: str, condition: Filter, attributes: Sequence[str], *, scope: Scope = Scope.SUBTREE
+        self,
+        base: str,
+        condition: Filter,
+        attributes: Sequence[str],
+        *,
+        scope: Scope = Scope.SUBTREE,
+        limit: int | None = None,
     ) -> Iterator[Entry]:
-        """The objects below the base that meet the condition, page by page. Raises as ``get``."""
+        """The objects below the base that meet the condition, page by page. Raises as ``get``.
+
+        A subtree holds its base. No more than ``limit`` come, and no page beyond them is asked for.
+        """
 
     def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
         """Replace the object's DACL. Raises AccessDenied, NotFound, DirectoryError."""

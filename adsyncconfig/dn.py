@@ -77,6 +77,16 @@ class DistinguishedName:
         return len(self.rdns) > depth and self.rdns[-depth:] == other.rdns
 
     @property
+    def parent(self) -> str:
+        """The text of the name that this one is in; empty when it is in none."""
+        position = 0
+        while (match := _RDN.match(self.text, position)) is not None:
+            position = match.end()
+            if match["separator"] != "+":
+                break
+        return self.text[position:].strip()
+
+    @property
     def domain(self) -> str:
         """The DNS name that its DC parts spell: ``contoso.example``; empty when it has none."""
         labels = []

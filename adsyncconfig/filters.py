@@ -2,7 +2,8 @@
 
 No caller ever writes a filter as text, so nothing that a user typed can change a filter's meaning.
 
-Source: RFC 4515 (text form and escaping); MS-ADTS 3.1.1.3.4.4 (the bit matching rule).
+Source: RFC 4515 (text form and escaping); MS-ADTS 3.1.1.3.1.3 (values of filters: a SID may be written S-1-...),
+3.1.1.3.4.4 (the bit matching rule).
 """
 
 from __future__ import annotations
@@ -11,15 +12,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["EVERYTHING", "AllOf", "AnyOf", "BitsSet", "Equals", "Filter", "Present"]
+from acl import AclError, Sid
+
+__all__ = [
+    "EVERYTHING",
+    "AllOf",
+    "AnyOf",
+    "BitsSet",
+    "Equals",
+    "EqualsBytes",
+    "Filter",
+    "Present",
+    "StartsWith",
+]
 
 Attributes = Mapping[str, Sequence[bytes]]
 MATCHING_RULE_BIT_AND: Final = "1.2.840.113556.1.4.803"
+#: Attributes whose values are SIDs: a filter writes these as S-1-....
+_SIDS: Final = frozenset({"objectsid", "sidhistory", "securityidentifier"})
 
 
 @dataclass(frozen=True, slots=True)
 class Equals:
-    """The attribute has this value; text is compared without regard to case, as Active Directory does."""
+    """The attribute has this value; text is compared without regard to case, as Active Directory does.
+
+    The value of an attribute that holds SIDs is written S-1-....
+    """
 
     attribute: str
     value: str
@@ -30,9 +48,48 @@ class Equals:
 
     def matches(self, attributes: Attributes) -> bool:
         """True when an object with these attributes meets the condition."""
+        name = self.attribute.lower()
+        if name in _SIDS:
+            sid = _sid_bytes(self.value)
+            return any(value == sid for value in attributes.get(name, ()))
         wanted = self.value.casefold()
         return any(
-            value.decode("utf-8", "replace").casefold() == wanted
+            value.decode("utf-8", "replace").casefold() == wanted for value in attributes.get(name, ())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EqualsBytes:
+    """The attribute has this value, byte for byte: a GUID, or another value that is no text."""
+
+    attribute: str
+    value: bytes
+
+    def to_ldap(self) -> str:
+        """The filter as LDAP text."""
+        return f"({self.attribute}={''.join(f'{chr(92)}{byte:02x}' for byte in self.value)})"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """True when an object with these attributes meets the condition."""
+        return any(value == self.value for value in attributes.get(self.attribute.lower(), ()))
+
+
+@dataclass(frozen=True, slots=True)
+class StartsWith:
+    """The attribute's text begins with this, in any case."""
+
+    attribute: str
+    value: str
+
+    def to_ldap(self) -> str:
+        """The filter as LDAP text."""
+        return f"({self.attribute}={_escape(self.value)}*)"
+
+    def matches(self, attributes: Attributes) -> bool:
+        """True when an object with these attributes meets the condition."""
+        wanted = self.value.casefold()
+        return any(
+            value.decode("utf-8", "replace").casefold().startswith(wanted)
             for value in attributes.get(self.attribute.lower(), ())
         )
 
@@ -100,7 +157,7 @@ class AnyOf:
         return any(each.matches(attributes) for each in self.conditions)
 
 
-Filter = Equals | Present | BitsSet | AllOf | AnyOf
+Filter = Equals | EqualsBytes | StartsWith | Present | BitsSet | AllOf | AnyOf
 
 #: Every object there is.
 EVERYTHING: Final = Present("objectClass")
@@ -112,3 +169,11 @@ def _escape(value: str) -> str:
         chr(byte) if 0x20 <= byte < 0x7F and byte not in b"*()\\" else f"\\{byte:02x}"
         for byte in value.encode("utf-8", "surrogatepass")
     )
+
+
+def _sid_bytes(text: str) -> bytes | None:
+    """The binary form of a SID's text; what is none equals no SID."""
+    try:
+        return Sid.from_string(text).to_bytes()
+    except AclError:
+        return None

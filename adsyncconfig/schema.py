@@ -12,7 +12,8 @@ Sources: MS-ADTS 3.1.1.2 (schema), 5.1.3.2.1 (control access rights); the table 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -21,9 +22,9 @@ from uuid import UUID
 
 from .directory import Directory, Scope
 from .errors import NotFound, UnknownName
-from .filters import AllOf, AnyOf, Equals
+from .filters import AnyOf, Equals
 
-__all__ = ["Kind", "Schema", "bundled"]
+__all__ = ["Kind", "Right", "Schema", "bundled", "bundled_property_sets", "bundled_rights"]
 
 
 class Kind(Enum):
@@ -34,8 +35,20 @@ class Kind(Enum):
     RIGHT = "control access right"
 
 
+@dataclass(frozen=True, slots=True)
+class Right:
+    """A controlAccessRight: its CN and GUID, the name that Windows shows in English, and what it is for.
+
+    ``valid_accesses`` is 0x100 for a control access right, 0x8 for a validated write, 0x30 for a property set.
+    """
+
+    cn: str
+    guid: UUID
+    display_name: str
+    valid_accesses: int
+
+
 _TABLE = Path(__file__).parent / "data" / "schema.json"
-_SCHEMA_CLASS = {Kind.CLASS: "classSchema", Kind.ATTRIBUTE: "attributeSchema"}
 _SECTION = {Kind.CLASS: "classes", Kind.ATTRIBUTE: "attributes", Kind.RIGHT: "rights"}
 
 
@@ -46,6 +59,8 @@ class Schema:
         self._directory = directory
         self._asked: set[tuple[Kind, str]] = set()
         self._known: dict[tuple[Kind, str], UUID] = {}
+        #: Of the attributes asked for that are in a property set: its GUID, under their names in lower case.
+        self.property_sets: dict[str, UUID] = {}
 
     def guid(self, kind: Kind, name: str) -> UUID:
         """The GUID of the name. Raises UnknownName where this forest does not have it."""
@@ -63,45 +78,63 @@ class Schema:
     def known(self, kind: Kind, names: Iterable[str]) -> dict[str, UUID]:
         """The GUIDs of those of the names that this forest has, with one request."""
         wanted = list(dict.fromkeys(names))
-        missing = [name for name in wanted if (kind, name.lower()) not in self._asked]
-        if missing:
-            self._asked.update((kind, name.lower()) for name in missing)
-            for name, guid in self._look_up(kind, missing).items():
-                self._known[kind, name.lower()] = guid
+        return {name: guid for (_, name), guid in self.all_known({kind: wanted}).items()}
+
+    def all_known(self, names: Mapping[Kind, Iterable[str]]) -> dict[tuple[Kind, str], UUID]:
+        """The GUIDs of those of the names that this forest has: a request for the schema, and one for rights."""
+        wanted = [(kind, name) for kind, each in names.items() for name in each]
+        missing = [(kind, name) for kind, name in wanted if (kind, name.lower()) not in self._asked]
+        self._asked.update((kind, name.lower()) for kind, name in missing)
+        rights = [name for kind, name in missing if kind is Kind.RIGHT]
+        if rights:
+            self._look_up_rights(rights)
+        if len(rights) < len(missing):
+            self._look_up_schema([(kind, name) for kind, name in missing if kind is not Kind.RIGHT])
         return {
-            name: self._known[kind, name.lower()] for name in wanted if (kind, name.lower()) in self._known
+            (kind, name): self._known[kind, name.lower()]
+            for kind, name in wanted
+            if (kind, name.lower()) in self._known
         }
 
-    def _look_up(self, kind: Kind, names: list[str]) -> dict[str, UUID]:
-        root = self._directory.root
+    def _look_up_rights(self, names: list[str]) -> None:
+        found = self._directory.search(
+            f"CN=Extended-Rights,{self._directory.root.configuration_naming_context}",
+            AnyOf(tuple(Equals("cn", name) for name in names)),
+            ["cn", "rightsGuid"],
+            scope=Scope.ONE_LEVEL,
+        )
         try:
-            if kind is Kind.RIGHT:
-                found = self._directory.search(
-                    f"CN=Extended-Rights,{root.configuration_naming_context}",
-                    AnyOf(tuple(Equals("cn", name) for name in names)),
-                    ["cn", "rightsGuid"],
-                    scope=Scope.ONE_LEVEL,
-                )
+            for entry in found:
                 # rightsGuid is text, unlike every other GUID in the directory.
-                return {entry.text("cn") or "": UUID(entry.text("rightsGuid") or "") for entry in found}
-            found = self._directory.search(
-                root.schema_naming_context,
-                AllOf(
-                    (
-                        Equals("objectClass", _SCHEMA_CLASS[kind]),
-                        AnyOf(tuple(Equals("lDAPDisplayName", name) for name in names)),
-                    )
-                ),
-                ["lDAPDisplayName", "schemaIDGUID"],
-                scope=Scope.ONE_LEVEL,
-            )
-            return {
-                entry.text("lDAPDisplayName") or "": guid
-                for entry in found
-                if (guid := entry.guid("schemaIDGUID")) is not None
-            }
+                self._known[Kind.RIGHT, (entry.text("cn") or "").lower()] = UUID(
+                    entry.text("rightsGuid") or ""
+                )
         except NotFound:
-            return bundled(kind)
+            self._take_bundled((Kind.RIGHT, name) for name in names)
+
+    def _look_up_schema(self, wanted: list[tuple[Kind, str]]) -> None:
+        found = self._directory.search(
+            self._directory.root.schema_naming_context,
+            AnyOf(tuple(Equals("lDAPDisplayName", name) for _, name in wanted)),
+            ["objectClass", "lDAPDisplayName", "schemaIDGUID", "attributeSecurityGUID"],
+            scope=Scope.ONE_LEVEL,
+        )
+        try:
+            for entry in found:
+                kind = Kind.CLASS if "classSchema" in entry.values("objectClass") else Kind.ATTRIBUTE
+                name = (entry.text("lDAPDisplayName") or "").lower()
+                if (guid := entry.guid("schemaIDGUID")) is not None:
+                    self._known[kind, name] = guid
+                if (property_set := entry.guid("attributeSecurityGUID")) is not None:
+                    self.property_sets[name] = property_set
+        except NotFound:
+            self._take_bundled(wanted)
+            self.property_sets.update(bundled_property_sets())
+
+    def _take_bundled(self, wanted: Iterable[tuple[Kind, str]]) -> None:
+        for kind, name in wanted:
+            if (guid := bundled(kind).get(name)) is not None:
+                self._known[kind, name.lower()] = guid
 
 
 @cache
@@ -111,6 +144,22 @@ def bundled(kind: Kind) -> dict[str, UUID]:
     if kind is Kind.RIGHT:
         return {name: UUID(right["rightsGuid"]) for name, right in values.items()}
     return {name: UUID(guid) for name, guid in values.items()}
+
+
+@cache
+def bundled_property_sets() -> dict[str, UUID]:
+    """The property sets of those attributes that the bundled table knows to be in one, names in lower case."""
+    sets: dict[str, str] = _table()["propertySets"]
+    return {name.lower(): UUID(guid) for name, guid in sets.items()}
+
+
+@cache
+def bundled_rights() -> tuple[Right, ...]:
+    """Every control access right, validated write and property set that the bundled table has."""
+    return tuple(
+        Right(name, UUID(right["rightsGuid"]), right["displayName"] or name, right["validAccesses"])
+        for name, right in _table()[_SECTION[Kind.RIGHT]].items()
+    )
 
 
 @cache

@@ -27,9 +27,19 @@ from samba_lab import DomainController, Forest
 import adsyncconfig
 
 if TYPE_CHECKING:
+    from adsyncconfig import Directory
     from adsyncconfig.live import LiveDirectory
 
 ConnectAs = Callable[[DomainController, str], Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where commands keep their journals while tests run, instead of the user's own state folder."""
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -127,3 +137,15 @@ def live(controller: DomainController, user: str | None = None, **options: Any) 
 def snapshot_file(tmp_path: Path) -> Path:
     """A copy of the bundled directory that a test may change."""
     return Path(shutil.copy(CONTOSO_SNAPSHOT, tmp_path / "contoso.jsonl"))
+
+
+@pytest.fixture(params=["live", "snapshot"])
+def either(request: pytest.FixtureRequest, snapshot_file: Path) -> Iterator[Directory]:
+    """CONTOSO as its controller has it, and as a file keeps it: what holds for one holds for the other."""
+    if request.param == "live":
+        request.getfixturevalue("permissions_restored")
+        with live(request.getfixturevalue("contoso")) as directory:
+            yield directory
+    else:
+        with adsyncconfig.open_snapshot(snapshot_file) as directory:
+            yield directory

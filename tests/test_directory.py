@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,17 +23,6 @@ from adsyncconfig.schema import Kind, Schema, bundled
 
 DOMAIN = "DC=contoso,DC=example"
 OU = f"OU=Writeback,{DOMAIN}"
-
-
-@pytest.fixture(params=["live", "snapshot"])
-def either(request: pytest.FixtureRequest, snapshot_file: Path) -> Iterator[Directory]:
-    if request.param == "live":
-        request.getfixturevalue("permissions_restored")
-        with live(request.getfixturevalue("contoso")) as directory:
-            yield directory
-    else:
-        with adsyncconfig.open_snapshot(snapshot_file) as directory:
-            yield directory
 
 
 def test_names_compare_without_case_and_come_back_as_the_directory_spells_them(either: Directory) -> None:

@@ -5,13 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from contoso_directory import HOSTILE_ACCOUNT_NAME
+from contoso_directory import CONNECTOR_SID, HOSTILE_ACCOUNT_NAME
 from hypothesis import given
 from hypothesis import strategies as st
-from samba_lab import DomainController
+from samba_lab import CONTOSO, DomainController
 
 import adsyncconfig
-from adsyncconfig.filters import EVERYTHING, AllOf, AnyOf, BitsSet, Equals, Filter, Present
+from acl import Sid
+from adsyncconfig.filters import (
+    EVERYTHING,
+    AllOf,
+    AnyOf,
+    BitsSet,
+    Equals,
+    EqualsBytes,
+    Filter,
+    Present,
+    StartsWith,
+)
 from adsyncconfig.live import LiveDirectory
 
 
@@ -23,6 +34,9 @@ from adsyncconfig.live import LiveDirectory
         (Equals("name", "Å"), r"(name=\c3\85)"),
         (Equals("name", "\x00\x1f"), r"(name=\00\1f)"),
         (Present("objectClass"), "(objectClass=*)"),
+        (StartsWith("name", "MSOL_"), "(name=MSOL_*)"),
+        (StartsWith("name", "a*(Å"), r"(name=a\2a\28\c3\85*)"),
+        (EqualsBytes("schemaIDGUID", b"\x00A\xff"), r"(schemaIDGUID=\00\41\ff)"),
         (BitsSet("systemFlags", 2), "(systemFlags:1.2.840.113556.1.4.803:=2)"),
         (AllOf((Equals("a", "1"), Equals("b", "2"))), "(&(a=1)(b=2))"),
         (AnyOf((Equals("a", "1"), Equals("b", "2"))), "(|(a=1)(b=2))"),
@@ -45,6 +59,13 @@ CONDITIONS: list[Filter] = [
     Equals("name", "team BLUE"),
     Equals("name", "Team*"),
     Equals("objectClass", "group"),
+    Equals("objectSid", CONNECTOR_SID),
+    Equals("objectSid", f"{CONTOSO.sid}-1103"),
+    Equals("objectSid", "S-1-5-32"),
+    EqualsBytes("objectSid", Sid.from_string(f"{CONTOSO.sid}-1103").to_bytes()),
+    StartsWith("sAMAccountName", "TEAM-"),
+    StartsWith("name", "user*"),
+    StartsWith("name", HOSTILE_ACCOUNT_NAME[:7]),
     BitsSet("userAccountControl", 0x10000),
     BitsSet("groupType", -2147483646),
     AllOf((Equals("objectClass", "user"), Present("description"))),
