@@ -50,8 +50,10 @@ from .cmdlets import (
     set_adsync_restricted_permissions,
     set_adsync_unified_group_writeback_permissions,
     show_adsync_ad_object_permissions,
+    test_adsync_permissions,
 )
 from .connectors import ConnectorAccount, ConnectorAccounts
+from .diagnosis import Diagnosis, DiagnosisResult
 from .directory import Directory, Entry, RootDse
 from .display import ObjectPermissions
 from .errors import (
@@ -97,6 +99,8 @@ __all__ = [
     "Conflict",
     "ConnectorAccount",
     "ConnectorAccounts",
+    "Diagnosis",
+    "DiagnosisResult",
     "Directory",
     "DirectoryError",
     "Entry",
@@ -144,6 +148,7 @@ __all__ = [
     "set_adsync_restricted_permissions",
     "set_adsync_unified_group_writeback_permissions",
     "show_adsync_ad_object_permissions",
+    "test_adsync_permissions",
     "undo_adsync_permissions",
 ]
 

@@ -6,29 +6,35 @@ chance.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
-from acl import Sid
+from acl import AclError, Sid
+from acl.token import NETWORK_LOGON_SIDS
 
 from .directory import Directory, Entry
 from .dn import DistinguishedName
-from .errors import NotFound, ParameterError, UnknownName
+from .errors import DirectoryError, NotFound, ParameterError, UnknownName
 from .filters import AnyOf, Equals
 from .forest import domain_named, domain_of
 
-__all__ = ["Principal", "resolve"]
+__all__ = ["Principal", "implied_groups", "resolve"]
 
 _ATTRIBUTES: Final = ("objectSid", "sAMAccountName", "name")
+_GROUPS: Final = "tokenGroups"
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """An account: its DN as the directory spells it, its SID, and its sAMAccountName or name."""
+    """An account: its DN as the directory spells it, its SID, and its sAMAccountName or name.
+
+    ``token_sids`` are the groups that it is in, through others too (tokenGroups); None where they may not be read.
+    """
 
     dn: str
     sid: Sid
     name: str
+    token_sids: tuple[Sid, ...] | None = field(default=None, repr=False, compare=False)
 
 
 def resolve(
@@ -56,7 +62,7 @@ def resolve(
 def _by_dn(directory: Directory, dn: str) -> Principal:
     parsed = DistinguishedName.parse(dn, what="-ADConnectorAccountDN")
     try:
-        entry = domain_of(directory, parsed).get(dn, _ATTRIBUTES)
+        entry = domain_of(directory, parsed).get(dn, (*_ATTRIBUTES, _GROUPS))
     except NotFound:
         raise UnknownName(dn, "account", f"there is no account '{dn}', or you may not see it") from None
     principal = _principal(entry)
@@ -83,11 +89,35 @@ def _by_name(directory: Directory, name: str, domain: str) -> Principal:
             "account",
             f"'{name}' names {len(found)} accounts in {there.dns_name}: {names}; give -ADConnectorAccountDN",
         )
-    return found[0]
+    # A controller works tokenGroups out for a search of one object alone, and fails any other that asks for it.
+    return replace(found[0], token_sids=_groups(local.get(found[0].dn, (_GROUPS,))))
 
 
 def _principal(entry: Entry) -> Principal | None:
     sid = entry.sid()
     if sid is None:
         return None
-    return Principal(entry.dn, sid, entry.text("sAMAccountName") or entry.text("name") or entry.dn)
+    return Principal(
+        entry.dn, sid, entry.text("sAMAccountName") or entry.text("name") or entry.dn, _groups(entry)
+    )
+
+
+def _groups(entry: Entry) -> tuple[Sid, ...] | None:
+    """The entry's tokenGroups; None where they did not come, since every account is in a primary group."""
+    try:
+        return tuple(map(Sid.from_bytes, entry.attributes.get(_GROUPS.lower(), ()))) or None
+    except AclError as error:
+        raise DirectoryError(f"the {_GROUPS} of '{entry.dn}' is {error}", dn=entry.dn) from error
+
+
+def implied_groups(directory: Directory) -> tuple[Sid, ...]:
+    """The groups of the directory's domain that everybody who logs on is a member of, in no tokenGroups listed.
+
+    Such as Pre-Windows 2000 Compatible Access, where Authenticated Users is in it: MS-ADTS 6.1.1.6.
+    """
+    domain = directory.root.default_naming_context
+    members = tuple(
+        Equals("member", f"CN={sid},CN=ForeignSecurityPrincipals,{domain}") for sid in NETWORK_LOGON_SIDS
+    )
+    found = directory.search(domain, AnyOf(members), ("objectSid",))
+    return tuple(sid for entry in found if (sid := entry.sid()) is not None)

@@ -9,12 +9,15 @@ from .errors import UnknownName
 from .forest import domains
 from .granting import AccountParameters
 from .grants import wanted_entries
+from .operations import operations_of
 from .plan import Change, Target, plan_grants, plan_revocations
+from .prospects import Prospects
 from .result import SetResult
 from .running import finish
+from .schema import Schema
 from .targets import read_target
 
-__all__ = ["grant_device_writeback"]
+__all__ = ["device_containers", "grant_device_writeback"]
 
 
 class DeviceParameters(AccountParameters, total=False):
@@ -33,9 +36,14 @@ def grant_device_writeback(directory: Directory, given: DeviceParameters) -> Set
     )
     changes = []
     warnings: list[str] = []
-    for feature, target in _containers(directory, warnings):
-        change, found = _change(feature, target, account, revoke=given.get("revoke", False))
+    revoke = given.get("revoke", False)
+    features = (REGISTERED_DEVICES, DEVICE_REGISTRATION_CONFIGURATION)
+    operations = [operation for feature in features for operation in operations_of(feature)]
+    prospects = Prospects(directory, account, operations, Schema(directory), warns=not revoke)
+    for feature, target in device_containers(directory, warnings):
+        change, found = _change(feature, target, account, revoke=revoke)
         changes.append(change)
+        prospects.add(target, operations_of(feature))
         warnings += found
     if not changes:
         raise UnknownName(
@@ -45,11 +53,17 @@ def grant_device_writeback(directory: Directory, given: DeviceParameters) -> Set
             "Configuration,CN=Services: enable device writeback in Entra Connect's wizard first",
         )
     return finish(
-        REGISTERED_DEVICES.cmdlet, account, changes, warnings=warnings, directory=directory, run=given
+        REGISTERED_DEVICES.cmdlet,
+        account,
+        changes,
+        warnings=warnings,
+        directory=directory,
+        run=given,
+        prospects=prospects,
     )
 
 
-def _containers(directory: Directory, warnings: list[str]) -> list[tuple[Feature, Target]]:
+def device_containers(directory: Directory, warnings: list[str]) -> list[tuple[Feature, Target]]:
     """The containers that are there; for the one of the configuration a warning where it is not."""
     found = []
     for domain in domains(directory):

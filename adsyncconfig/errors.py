@@ -11,6 +11,8 @@
     │   ├── Unreachable                  no connection, or not a trusted one
     │   └── Conflict                     somebody else changed the object in between
     ├── SnapshotError                1   a snapshot file cannot be read or written
+    ├── PlanFileError                1   a plan file cannot be read, trusted or written
+    ├── JournalError                 1   a journal cannot be read, trusted or written
     └── PartialApply                 4   some changes are written and some are not
 
 Messages are one line, name the thing and say what to do. ``acl.AclError`` stands beside this tree: it says
@@ -32,9 +34,11 @@ __all__ = [
     "AuthenticationFailed",
     "Conflict",
     "DirectoryError",
+    "JournalError",
     "NotFound",
     "ParameterError",
     "PartialApply",
+    "PlanFileError",
     "SnapshotError",
     "UnknownName",
     "Unreachable",
@@ -106,9 +110,13 @@ class Unreachable(DirectoryError):
 class Conflict(DirectoryError):
     """The object's descriptor is no longer the one that the plan was made from."""
 
-    def __init__(self, dn: str, before: SecurityDescriptor, now: SecurityDescriptor) -> None:
+    def __init__(
+        self, dn: str, before: SecurityDescriptor, now: SecurityDescriptor, message: str | None = None
+    ) -> None:
         super().__init__(
-            f"'{dn}' was changed by somebody else since it was read; nothing was written: run again", dn=dn
+            message
+            or f"'{dn}' was changed by somebody else since it was read; nothing was written: run again",
+            dn=dn,
         )
         self.before = before
         self.now = now
@@ -118,15 +126,24 @@ class SnapshotError(ADSyncConfigError):
     """A snapshot file is missing, damaged or cannot be written."""
 
 
+class PlanFileError(ADSyncConfigError):
+    """A plan file is missing, damaged, of another forest, or cannot be written."""
+
+
+class JournalError(ADSyncConfigError):
+    """A journal is missing, damaged, of another forest, or cannot be written."""
+
+
 class PartialApply(ADSyncConfigError):
     """Some changes are written and some are not: ``result`` says which."""
 
     exit_code = 4
 
     def __init__(self, result: SetResult) -> None:
-        failed = [change for change in result.changes if change.status == "failed"]
+        failed = [change for change in result.changes if change.error is not None]
         done = sum(change.status == "applied" for change in result.changes)
         super().__init__(
             f"done in part: {done} of {len(result.changes)} changes written; failed: "
             + "; ".join(f"{change.dn}: {change.error}" for change in failed)
+            + (f"; the journal is '{result.journal}'" if result.journal else "")
         )

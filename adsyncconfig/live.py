@@ -250,7 +250,7 @@ class LiveDirectory:
     @property
     def caller(self) -> str | None:
         """Who is logged on here, as given."""
-        return self._options.get("user") or None
+        return self._connection.user or None
 
     def caller_sids(self) -> tuple[Sid, ...]:
         """The SIDs of who is logged on here, groups included (rootDSE's tokenGroups, MS-ADTS 3.1.1.3.2)."""

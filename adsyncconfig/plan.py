@@ -9,18 +9,32 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from acl import AccessMask, Ace, Acl, SecurityDescriptor
+from acl import AccessMask, Ace, Acl, AclError, SecurityDescriptor
 from acl.edit import grant, is_canonical, revoke
+from acl.sddl import ace_to_sddl
 
+from .below import Below
 from .catalogue import TargetKind
 from .errors import UnsafePlan
 
-__all__ = ["Change", "Target", "plan_grants", "plan_revocations", "same_permissions"]
+__all__ = [
+    "Change",
+    "Target",
+    "ace_text",
+    "difference",
+    "plan_grants",
+    "plan_revocations",
+    "same_permissions",
+    "unchanged_since",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An object to grant on, as read. ``label`` is what ShouldProcess calls it; ``domain`` is a DNS name."""
+    """An object to grant on, as read, with what was looked at below it.
+
+    ``label`` is what ShouldProcess calls it; ``domain`` is a DNS name.
+    """
 
     kind: TargetKind
     domain: str
@@ -28,6 +42,7 @@ class Target:
     label: str
     object_class: str
     descriptor: SecurityDescriptor
+    below: Below = Below()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +135,53 @@ def same_permissions(one: SecurityDescriptor, other: SecurityDescriptor) -> bool
         and one.dacl_is_protected == other.dacl_is_protected
         and (one.dacl is None) == (other.dacl is None)
     )
+
+
+def unchanged_since(now: SecurityDescriptor, then: SecurityDescriptor) -> bool:
+    """True when now's own permissions are those of then, in an order that decides the same.
+
+    The order within a canonical list decides nothing; in any other it does. Of inherited entries only their
+    place counts.
+    """
+    if not same_permissions(now, then):
+        return False
+    if now.dacl is None or then.dacl is None:
+        return True
+    return (is_canonical(now.dacl) and is_canonical(then.dacl)) or _shape(now.dacl) == _shape(then.dacl)
+
+
+def difference(now: SecurityDescriptor, then: SecurityDescriptor) -> str:
+    """What sets now's own permissions apart from those of then, as SDDL: ``+(A;;...)`` came, ``-(A;;...)`` went."""
+    mine, theirs = _explicit(now), _explicit(then)
+    parts = [
+        f"{sign}{ace_text(ace)}"
+        for sign, aces in (("+", mine - theirs), ("-", theirs - mine))
+        for ace in aces.elements()
+    ]
+    if now.dacl_is_protected != then.dacl_is_protected:
+        parts.append(
+            "inheritance is blocked now" if now.dacl_is_protected else "inheritance is not blocked now"
+        )
+    return " ".join(parts) or "the order of entries"
+
+
+def _shape(dacl: Acl) -> list[Ace | None]:
+    """The explicit entries in their order, with None for each run of inherited ones before or among them."""
+    shape: list[Ace | None] = []
+    for ace in dacl.aces:
+        if not ace.is_inherited:
+            shape.append(ace)
+        elif not shape or shape[-1] is not None:
+            shape.append(None)
+    return shape[:-1] if shape and shape[-1] is None else shape
+
+
+def ace_text(ace: Ace) -> str:
+    """The entry as SDDL, or as hexadecimal where SDDL has no text for it."""
+    try:
+        return ace_to_sddl(ace)
+    except AclError:  # of a kind that SDDL has no text for
+        return f"(type {ace.type}, {ace.to_bytes().hex()})"
 
 
 def _explicit(descriptor: SecurityDescriptor) -> Counter[Ace]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from acl import Ace
+from acl import Ace, SecurityDescriptor
 from acl.sddl import ace_to_sddl
 
 from .account import Principal
 
-__all__ = ["ChangeResult", "SetResult", "Status"]
+if TYPE_CHECKING:
+    from .effect import Effect
+    from .plan_file import Plan
+
+__all__ = ["ChangeResult", "SetResult", "Status", "extended"]
 
 Status = Literal["planned", "applied", "unchanged", "failed", "declined"]
 
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """What became of one change. ``error`` is the message of a failed one."""
+    """What became of one change. ``error`` is the message of a failed one, ``stored`` what was read back."""
 
     dn: str
     label: str
@@ -27,6 +31,7 @@ class ChangeResult:
     status: Status
     controller: str | None = None
     error: str | None = None
+    stored: SecurityDescriptor | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """The change as the contract's JSON has it, entries as SDDL."""
@@ -42,23 +47,48 @@ class ChangeResult:
 
 @dataclass(frozen=True, slots=True)
 class SetResult:
-    """What a ``Set-*`` cmdlet did, or under ``-WhatIf`` would do."""
+    """What a ``Set-*`` cmdlet did, or under ``-WhatIf`` would do.
+
+    ``account`` is None for cmdlets that act on no account's behalf, ``journal`` the path of the file that the run
+    can be undone from, ``plan`` what was to be changed, ``effect`` what the account can do before and after.
+    """
 
     cmdlet: str
     what_if: bool
-    account: Principal
+    account: Principal | None
     changes: tuple[ChangeResult, ...]
     warnings: tuple[str, ...] = ()
+    journal: str | None = None
+    plan: Plan | None = field(default=None, repr=False, compare=False)
+    effect: tuple[Effect, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """What a command ends with that raised nothing."""
+        return 0
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """What a reader should see beside the changes, a line each."""
+        return ()
 
     def to_json(self) -> dict[str, Any]:
         """The run as the contract's JSON has it."""
         return {
             "cmdlet": self.cmdlet,
             "whatIf": self.what_if,
-            "account": {"dn": self.account.dn, "sid": str(self.account.sid), "name": self.account.name},
+            "account": self.account
+            and {"dn": self.account.dn, "sid": str(self.account.sid), "name": self.account.name},
             "changes": [change.to_json() for change in self.changes],
-            # Neither is worked out yet; they stand here so that what reads this need not change.
-            "effect": [],
+            "effect": [each.to_json() for each in self.effect],
             "warnings": list(self.warnings),
-            "journal": None,
+            "journal": self.journal,
         }
+
+
+R = TypeVar("R", bound=SetResult)
+
+
+def extended(result: SetResult, kind: type[R], **more: Any) -> R:
+    """The result as one of a kind that holds more."""
+    return kind(**{each.name: getattr(result, each.name) for each in fields(SetResult)}, **more)

@@ -25,6 +25,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import UUID
@@ -35,6 +36,7 @@ from .directory import Entry, RootDse, Scope
 from .dn import DistinguishedName, Rdns
 from .errors import DirectoryError, NotFound, SnapshotError, UnknownName, Unreachable
 from .filters import Filter
+from .membership import memberships, token_groups
 from .schema import Kind, Schema
 
 __all__ = ["FORMAT", "VERSION", "SnapshotDirectory", "write_snapshot"]
@@ -42,6 +44,7 @@ __all__ = ["FORMAT", "VERSION", "SnapshotDirectory", "write_snapshot"]
 FORMAT: Final = "adsyncconfig-snapshot"
 VERSION: Final = 1
 DESCRIPTOR: Final = "ntsecuritydescriptor"
+TOKEN_GROUPS: Final = "tokengroups"
 _SIDS: Final = frozenset({"objectsid", "sidhistory", "tokengroups"})
 _GUIDS: Final = frozenset({"objectguid", "schemaidguid", "attributesecurityguid"})
 #: Where rootDSE names naming contexts; every domain is one too. Their roots inherit nothing (MS-ADTS 6.1.3).
@@ -64,6 +67,7 @@ class SnapshotDirectory:
         self._root = self._with_forest_root_sid()
         self._contexts = self._naming_contexts()
         self._schema = Schema(self)
+        self._groups_of: dict[Rdns, list[Rdns]] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> SnapshotDirectory:
@@ -82,12 +86,27 @@ class SnapshotDirectory:
 
     def get(self, dn: str, attributes: Sequence[str]) -> Entry:
         """The object with this DN. Raises NotFound, ParameterError for a DN that is none."""
-        return _selected(self._entry(DistinguishedName.parse(dn).rdns, dn), attributes)
+        name = DistinguishedName.parse(dn).rdns
+        entry = self._entry(name, dn)
+        if TOKEN_GROUPS in map(str.lower, attributes) and TOKEN_GROUPS not in entry.attributes:
+            entry = self._with_token_groups(name, entry)
+        return _selected(entry, attributes)
 
     def search(
-        self, base: str, condition: Filter, attributes: Sequence[str], *, scope: Scope = Scope.SUBTREE
+        self,
+        base: str,
+        condition: Filter,
+        attributes: Sequence[str],
+        *,
+        scope: Scope = Scope.SUBTREE,
+        limit: int | None = None,
     ) -> Iterator[Entry]:
-        """The objects below the base that meet the condition. Raises as ``get``."""
+        """The objects below the base that meet the condition, ``limit`` at most. Raises as ``get``."""
+        return islice(self._search(base, condition, attributes, scope), limit)
+
+    def _search(
+        self, base: str, condition: Filter, attributes: Sequence[str], scope: Scope
+    ) -> Iterator[Entry]:
         above = DistinguishedName.parse(base).rdns
         self._entry(above, base)
         depth = len(above)
@@ -148,6 +167,13 @@ class SnapshotDirectory:
         if entry is None:
             raise NotFound(dn)
         return entry
+
+    def _with_token_groups(self, name: Rdns, entry: Entry) -> Entry:
+        """The entry with the groups that a controller would work out for it, when asked for it alone."""
+        if self._groups_of is None:
+            self._groups_of = memberships(self._entries)
+        sids = token_groups(name, self._entries, self._groups_of)
+        return Entry(entry.dn, {**entry.attributes, TOKEN_GROUPS: tuple(sid.to_bytes() for sid in sids)})
 
     def _put(self, name: Rdns, descriptor: SecurityDescriptor) -> None:
         entry = self._entries[name]

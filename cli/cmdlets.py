@@ -42,8 +42,15 @@ _COMPAT = parameter(
     type=click.Choice(["1.x", "2.x"]),
     help="Write to the letter what this build of Microsoft's writes.",
 )
+_LOOK_BELOW = parameter(
+    "-LookBelow",
+    "--look-below",
+    type=click.IntRange(min=0),
+    help="How many objects to read at and below each target, to say where the grant does not reach. Left out: "
+    "1000; 0: none but the target.",
+)
 #: What every cmdlet takes that grants a feature.
-_FEATURE = (account_parameters, _OBJECT, _HOLDERS, _LEAST, _REVOKE, _COMPAT)
+_FEATURE = (account_parameters, _OBJECT, _HOLDERS, _LEAST, _REVOKE, _COMPAT, _LOOK_BELOW)
 _RESTRICTED_ACCOUNT = parameter(
     "-ADConnectorAccountDN",
     "--ad-connector-account-dn",
@@ -224,6 +231,7 @@ _CMDLETS: dict[str, _Cmdlet] = {
             ),
             account_parameters,
             _REVOKE,
+            _LOOK_BELOW,
         ),
     ),
 }

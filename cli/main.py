@@ -59,6 +59,38 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.cmdlets:set_aad_cloud_sync_restricted_permissions",
             "Lock the object of an account of Cloud Sync.",
         ),
+        "Test-ADSyncPermissions": LazyCmdlet(
+            "cli.diagnosis:test_adsync_permissions",
+            "Tell whether a connector account can do what its features need, and why not.",
+        ),
+        "Get-ADSyncADConnectorAccount": LazyCmdlet(
+            "cli.reports:get_adsync_ad_connector_account",
+            "Find the connector accounts of the forest.",
+        ),
+        "Get-ADSyncObjectsWithInheritanceDisabled": LazyCmdlet(
+            "cli.reports:get_adsync_objects_with_inheritance_disabled",
+            "List the objects that inherit no permissions.",
+        ),
+        "Show-ADSyncADObjectPermissions": LazyCmdlet(
+            "cli.reports:show_adsync_ad_object_permissions",
+            "Show an object's permissions as dsacls does.",
+        ),
+        "Remove-ADSyncPermissions": LazyCmdlet(
+            "cli.repairs:remove_adsync_permissions",
+            "Take every permission of one account away.",
+        ),
+        "Repair-ADSyncDaclOrder": LazyCmdlet(
+            "cli.repairs:repair_adsync_dacl_order",
+            "Put an object's permissions in canonical order.",
+        ),
+        "Invoke-ADSyncPlan": LazyCmdlet(
+            "cli.plans:invoke_adsync_plan",
+            "Apply exactly the plan that -WhatIf --plan-out kept.",
+        ),
+        "Undo-ADSyncPermissions": LazyCmdlet(
+            "cli.plans:undo_adsync_permissions",
+            "Restore what a run changed, by its journal.",
+        ),
     },
 )
 click.version_option(package_name="adsyncconfig", message="%(prog)s %(version)s")(adsyncconfig)

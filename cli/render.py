@@ -62,13 +62,14 @@ _UNCHANGED = {
 
 
 def _headline(change: ChangeResult) -> str:
+    there = f" at {printable(change.controller)}" if change.controller else ""
     action = f'the operation "{change.operation}" on target "{printable(change.label)}"'
     return {
         "planned": f"What if: Performing {action}.",
-        "applied": f"Performed {action}.",
+        "applied": f"Performed {action}{there}.",
         "unchanged": f"Nothing to do for {action}: "
         f"{_UNCHANGED.get(change.operation.split()[0], 'everything is there already')}.",
-        "failed": f"Failed to perform {action}.",
+        "failed": f"Failed to perform {action}{there}.",
         "declined": f"Declined {action}.",
     }[change.status]
 

@@ -20,7 +20,7 @@ from .outcome import run
 if TYPE_CHECKING:
     from adsyncconfig import SetResult
 
-__all__ = ["Declaration", "account_parameters", "declared", "run_change", "run_parameters"]
+__all__ = ["Declaration", "account_parameters", "declared", "run_change", "run_parameters", "tell"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Declaration = Callable[[Any], Any]
@@ -66,6 +66,23 @@ run_parameters = declared(
     switch("-Force", "--force", help="Do what is refused as unsafe otherwise. It still asks."),
     switch("-Verbose", "--verbose", "-vb", help="Tell each step on standard error."),
     switch("--json", help="Print one JSON document."),
+    parameter(
+        "--plan-out",
+        type=click.Path(),
+        help="Keep the plan in this new file, for Invoke-ADSyncPlan. With -WhatIf nothing else is done.",
+    ),
+    parameter(
+        "--plan-format",
+        type=click.Choice(["dsacls", "ldif", "json"]),
+        help="With -WhatIf: print the plan, and nothing else, as command lines of dsacls.exe, as LDIF, or as "
+        "--plan-out keeps it.",
+    ),
+    parameter(
+        "--journal",
+        type=click.Path(),
+        help="Keep the journal, from which Undo-ADSyncPermissions restores what was, in this new file. Left out: a "
+        "file of its own in your state folder.",
+    ),
     connection_parameters,
 )
 
@@ -80,6 +97,10 @@ def run_change(context: click.Context, function_name: str, parameters: Mapping[s
         from .confirm import Confirmation  # noqa: PLC0415
 
         what_if = bool(given["what_if"])
+        if given["plan_format"] and (given["json"] or not what_if):
+            raise adsyncconfig.ParameterError(
+                "--plan-format prints a plan: give it with -WhatIf, without --json"
+            )
         asks = not what_if and given["confirm"] is not False
         if asks and not sys.stdin.isatty():
             raise adsyncconfig.ParameterError(
@@ -93,12 +114,17 @@ def run_change(context: click.Context, function_name: str, parameters: Mapping[s
                 what_if=what_if,
                 confirm=Confirmation() if asks else None,
                 force=bool(given["force"]),
-                notify=_tell if given["verbose"] else None,
+                notify=tell if given["verbose"] else None,
+                journal=None
+                if what_if
+                else given["journal"] or adsyncconfig.default_journal(str(context.command.name)),
+                plan_out=given["plan_out"],
             )
         return result
 
-    run(context, cmdlet, as_json=bool(given["json"]))
+    run(context, cmdlet, as_json=bool(given["json"]), plan_format=given["plan_format"])
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Say a step on standard error, as -Verbose does in PowerShell."""
     click.echo(f"VERBOSE: {printable(line)}", err=True)
