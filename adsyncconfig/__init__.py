@@ -15,8 +15,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from acl import (
     AccessMask,
@@ -52,10 +53,7 @@ from .cmdlets import (
     show_adsync_ad_object_permissions,
     test_adsync_permissions,
 )
-from .connectors import ConnectorAccount, ConnectorAccounts
-from .diagnosis import Diagnosis, DiagnosisResult
 from .directory import Directory, Entry, RootDse
-from .display import ObjectPermissions
 from .errors import (
     AccessDenied,
     ADSyncConfigError,
@@ -72,18 +70,40 @@ from .errors import (
     Unreachable,
     UnsafePlan,
 )
-from .inheritance import InheritanceSearch, ProtectedObject
 from .journal import default_journal
-from .plan_file import Plan, read_plan
-from .planned import invoke_adsync_plan
-from .removal import RemovalResult
-from .repair import RepairResult
 from .result import ChangeResult, SetResult
-from .undo import undo_adsync_permissions
 
 if TYPE_CHECKING:
+    from .connectors import ConnectorAccount, ConnectorAccounts
+    from .diagnosis import Diagnosis, DiagnosisResult
+    from .display import ObjectPermissions
+    from .inheritance import InheritanceSearch, ProtectedObject
     from .live import LiveDirectory
+    from .plan_file import Plan, read_plan
+    from .planned import invoke_adsync_plan
+    from .removal import RemovalResult
+    from .repair import RepairResult
     from .snapshot import SnapshotDirectory
+    from .undo import undo_adsync_permissions
+
+__version__ = "0.1.0"
+
+#: Names that are imported when they are asked for, by the module that has them: most processes need none.
+_LATE = {
+    "ConnectorAccount": "connectors",
+    "ConnectorAccounts": "connectors",
+    "Diagnosis": "diagnosis",
+    "DiagnosisResult": "diagnosis",
+    "InheritanceSearch": "inheritance",
+    "ObjectPermissions": "display",
+    "Plan": "plan_file",
+    "ProtectedObject": "inheritance",
+    "RemovalResult": "removal",
+    "RepairResult": "repair",
+    "invoke_adsync_plan": "planned",
+    "read_plan": "plan_file",
+    "undo_adsync_permissions": "undo",
+}
 
 __all__ = [
     "ADSyncConfigError",
@@ -151,6 +171,13 @@ __all__ = [
     "test_adsync_permissions",
     "undo_adsync_permissions",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """One of the names of ``_LATE``, from its module."""
+    if name not in _LATE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_LATE[name]}", __name__), name)
 
 
 def connect(

@@ -4,30 +4,32 @@ Every function takes the directory and the cmdlet's parameters under their names
 result that says what was done, or under ``what_if`` what would be. ``directory`` comes from ``connect`` or
 ``open_snapshot``; see ``GrantParameters`` for what the feature cmdlets take and ``grant_feature`` for what they
 raise.
+
+A process runs one cmdlet as a rule: what only one of them needs is imported in it.
 """
 
 from __future__ import annotations
 
-from typing import Unpack
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Unpack
 
 from . import catalogue
-from .account import resolve
-from .apply import Notify
-from .connectors import ConnectorAccounts, find_connector_accounts
-from .devices import DeviceParameters, grant_device_writeback
-from .directory import Directory
-from .display import ObjectPermissions, show_permissions
-from .dn import DistinguishedName
 from .errors import ParameterError
-from .forest import domain_named, domain_of
+from .forest import domain_named
 from .granting import GrantParameters, grant_feature
-from .inheritance import InheritanceSearch, search_protected
-from .removal import RemovalParameters, RemovalResult, remove_permissions
-from .repair import RepairResult, repair_order
-from .restricted import plan_restriction
-from .result import SetResult
-from .running import RunParameters, finish
-from .targets import read_target
+
+if TYPE_CHECKING:
+    from .apply import Notify
+    from .connectors import ConnectorAccounts
+    from .devices import DeviceParameters
+    from .diagnosis import DiagnosisParameters, DiagnosisResult
+    from .directory import Directory
+    from .display import ObjectPermissions
+    from .inheritance import InheritanceSearch
+    from .removal import RemovalParameters, RemovalResult
+    from .repair import RepairResult
+    from .result import SetResult
+    from .running import RunParameters
 
 __all__ = [
     "get_adsync_ad_connector_account",
@@ -46,6 +48,7 @@ __all__ = [
     "set_adsync_restricted_permissions",
     "set_adsync_unified_group_writeback_permissions",
     "show_adsync_ad_object_permissions",
+    "test_adsync_permissions",
 ]
 
 
@@ -102,6 +105,8 @@ def set_adsync_device_writeback_permissions(
     directory: Directory, **parameters: Unpack[DeviceParameters]
 ) -> SetResult:
     """Grant a connector account what device writeback needs, on the containers of registered devices."""
+    from .devices import grant_device_writeback  # noqa: PLC0415
+
     return grant_device_writeback(directory, parameters)
 
 
@@ -112,7 +117,9 @@ def set_adsync_restricted_permissions(
 
     Raises UnsafePlan, unless ``force`` is given, when the caller could not change it back.
     """
-    return _restrict("Set-ADSyncRestrictedPermissions", directory, ad_connector_account_dn, run)
+    from .restricted import restrict  # noqa: PLC0415
+
+    return restrict("Set-ADSyncRestrictedPermissions", directory, ad_connector_account_dn, run)
 
 
 def set_aad_cloud_sync_permissions(
@@ -144,19 +151,15 @@ def set_aad_cloud_sync_restricted_permissions(
     directory: Directory, *, ad_connector_account_dn: str, **run: Unpack[RunParameters]
 ) -> SetResult:
     """Lock the object of an account of Cloud Sync, as ``set_adsync_restricted_permissions`` does."""
-    return _restrict("Set-AADCloudSyncRestrictedPermissions", directory, ad_connector_account_dn, run)
+    from .restricted import restrict  # noqa: PLC0415
 
-
-def _restrict(cmdlet: str, directory: Directory, account_dn: str, run: RunParameters) -> SetResult:
-    account = resolve(directory, dn=account_dn)
-    local = domain_of(directory, DistinguishedName.parse(account.dn))
-    target = read_target(local, account.dn)
-    change = plan_restriction(local, target, account, force=run.get("force", False))
-    return finish(cmdlet, account, [change], warnings=(), directory=directory, run=run)
+    return restrict("Set-AADCloudSyncRestrictedPermissions", directory, ad_connector_account_dn, run)
 
 
 def get_adsync_ad_connector_account(directory: Directory) -> ConnectorAccounts:
     """The connector accounts of every domain that can be reached, and how each was found."""
+    from .connectors import find_connector_accounts  # noqa: PLC0415
+
     return find_connector_accounts(directory)
 
 
@@ -171,16 +174,22 @@ def get_adsync_objects_with_inheritance_disabled(
 
     ``search_base`` is a DN, or the DNS or NetBIOS name of a domain; ``object_class`` may be ``*``.
     """
+    from .inheritance import search_protected  # noqa: PLC0415
+
     return search_protected(directory, search_base, object_class, notify=notify)
 
 
 def show_adsync_ad_object_permissions(directory: Directory, *, ad_object_dn: str) -> ObjectPermissions:
     """An object's permissions with their names: as lines of dsacls (``to_dsacls``), as rows, and as JSON."""
+    from .display import show_permissions  # noqa: PLC0415
+
     return show_permissions(directory, ad_object_dn)
 
 
 def remove_adsync_permissions(directory: Directory, **parameters: Unpack[RemovalParameters]) -> RemovalResult:
     """Take away every explicit entry of one account, or of a SID that nobody has any more."""
+    from .removal import remove_permissions  # noqa: PLC0415
+
     return remove_permissions(directory, parameters)
 
 
@@ -188,4 +197,22 @@ def repair_adsync_dacl_order(
     directory: Directory, *, ad_object_dn: str, **run: Unpack[RunParameters]
 ) -> RepairResult:
     """Put an object's access control list in canonical order."""
+    from .repair import repair_order  # noqa: PLC0415
+
     return repair_order(directory, ad_object_dn, **run)
+
+
+def test_adsync_permissions(
+    directory: Directory, *, feature: str | Sequence[str], **parameters: Unpack[DiagnosisParameters]
+) -> DiagnosisResult:
+    """Tell whether a connector account can do what features need, and where not, why and what mends it.
+
+    ``feature`` are names of ``catalogue.FEATURES``, DeviceWriteback or types of Cloud Sync, in any case; see
+    ``DiagnosisParameters`` for the others and ``diagnose`` for what it raises.
+    """
+    from .diagnosis import diagnose  # noqa: PLC0415
+
+    return diagnose(directory, [feature] if isinstance(feature, str) else feature, parameters)
+
+
+test_adsync_permissions.__test__ = False  # type: ignore[attr-defined]  # pytest takes it for a test of its own

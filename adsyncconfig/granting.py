@@ -13,12 +13,15 @@ from acl import Ace, Acl
 from acl.edit import contains
 
 from .account import Principal, resolve
+from .below import DEFAULT_LIMIT
 from .catalogue import FEATURES, Edition, Feature, Grant, TargetKind
 from .directory import Directory
 from .dn import DistinguishedName
 from .errors import ADSyncConfigError, ParameterError, UnsafePlan
 from .grants import hands_over, names_of, selected, wanted_entries
+from .operations import Operation, Place, names_of_operations, operations_of
 from .plan import Target, plan_grants, plan_revocations
+from .prospects import Prospects
 from .result import SetResult
 from .running import RunParameters, finish
 from .schema import Kind, Schema
@@ -47,6 +50,8 @@ class GrantParameters(AccountParameters, total=False):
     where that hands over protected accounts. ``skip_admin_sd_holders`` matters with ``compat="1.x"`` alone.
     ``least_privilege`` grants only what the feature does, where that is known; ``revoke`` takes away what the
     same call without it would grant. ``compat`` is "1.x" or "2.x" for what that build of Microsoft's writes.
+    ``look_below`` is how many objects to read at and below each target, to say where the grant stops short of
+    them; None means 1,000.
     """
 
     ad_object_dn: str | None
@@ -55,6 +60,7 @@ class GrantParameters(AccountParameters, total=False):
     least_privilege: bool
     revoke: bool
     compat: str | None
+    look_below: int | None
 
 
 def grant_feature(feature: Feature, directory: Directory, given: GrantParameters) -> SetResult:
@@ -79,15 +85,30 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
         dn=given.get("ad_connector_account_dn"),
     )
     schema = Schema(directory)
-    names = known_names(schema, grants)
+    operations = operations_of(feature)
+    names = known_names(schema, grants, operations)
+    revoke = given.get("revoke", False)
+    prospects = Prospects(
+        directory,
+        account,
+        operations,
+        schema,
+        warns=not revoke,
+        creates_nothing=feature.forest_wide_warning is not None,
+    )
     changes = []
-    for target in targets(directory, object_dn, include_holders=include_holders, account=account):
+    for target in targets(
+        directory,
+        object_dn,
+        include_holders=include_holders,
+        account=account,
+        look_below=_look_below(given, operations),
+    ):
         if least and target.kind not in feature.least_on:
             kinds = ", ".join(sorted(kind.value for kind in feature.least_on))
             raise ParameterError(
                 f"'{target.dn}' is a {target.kind.value}, and the narrower grant of {feature.name} is for: {kinds}"
             )
-        revoke = given.get("revoke", False)
         if target.kind is TargetKind.ADMIN_SD_HOLDER and not (given.get("force") or revoke):
             _refuse_to_hand_over(target, account, grants, edition)
         wanted = wanted_entries(feature, grants, target, sid=account.sid, names=names, edition=edition)
@@ -105,21 +126,37 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
             if least and feature.least_leaves:
                 found = (*found, f"{target.label}: {feature.least_leaves}")
         changes.append(change)
+        prospects.add(target)
         warnings += found
     if object_dn is not None and include_holders and len(changes) == 1:
         warnings.append(
             "-IncludeAdminSdHolders has no effect: it belongs to whole domains, and one object is named"
         )
-    return finish(feature.cmdlet, account, changes, warnings=warnings, directory=directory, run=given)
+    return finish(
+        feature.cmdlet,
+        account,
+        changes,
+        warnings=warnings,
+        directory=directory,
+        run=given,
+        prospects=prospects,
+    )
 
 
-def known_names(schema: Schema, grants: Iterable[Grant]) -> Mapping[tuple[Kind, str], UUID]:
-    """The GUIDs of the names that the grants use, as far as this forest has them; one request a kind."""
-    return {
-        (kind, name): guid
-        for kind, names in names_of(grants).items()
-        for name, guid in schema.known(kind, names).items()
-    }
+def _look_below(given: GrantParameters, operations: Iterable[Operation]) -> int:
+    """How many objects to read at and below a target: none where the feature is about the domain's root alone."""
+    if all(each.place is Place.DOMAIN_ROOT for each in operations):
+        return 0
+    look_below = given.get("look_below")
+    return DEFAULT_LIMIT if look_below is None else look_below
+
+
+def known_names(
+    schema: Schema, grants: Iterable[Grant], operations: Iterable[Operation] = ()
+) -> Mapping[tuple[Kind, str], UUID]:
+    """The GUIDs of the names that grants and operations use, as far as this forest has them."""
+    of_grants, of_operations = names_of(grants), names_of_operations(operations)
+    return schema.all_known({kind: [*of_grants.get(kind, ()), *of_operations.get(kind, ())] for kind in Kind})
 
 
 def _edition(given: GrantParameters) -> Edition:

@@ -48,10 +48,8 @@ def default_journal(cmdlet: str) -> Path:
 
     Names sort by time, and no two runs get the same. Raises JournalError where the user has no home.
     """
-    import secrets  # noqa: PLC0415 - only for a run with a journal
-
     stamp = record.now().replace("-", "").replace(":", "").replace("+0000", "Z")
-    return _state_folder() / "adsyncconfig" / "journals" / f"{stamp}-{cmdlet}-{secrets.token_hex(4)}.jsonl"
+    return _state_folder() / "adsyncconfig" / "journals" / f"{stamp}-{cmdlet}-{os.urandom(4).hex()}.jsonl"
 
 
 def _state_folder() -> Path:

@@ -13,7 +13,7 @@ from acl import AccessMask, Ace, Acl, AclError, SecurityDescriptor
 from acl.edit import grant, is_canonical, revoke
 from acl.sddl import ace_to_sddl
 
-from .below import Below
+from .below import NOTHING, Below
 from .catalogue import TargetKind
 from .errors import UnsafePlan
 
@@ -42,7 +42,7 @@ class Target:
     label: str
     object_class: str
     descriptor: SecurityDescriptor
-    below: Below = Below()
+    below: Below = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

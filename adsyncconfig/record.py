@@ -96,12 +96,9 @@ def now() -> str:
 
 def tool() -> str:
     """This program and its version."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - only where a file is made
+    from . import __version__  # noqa: PLC0415 - the package imports this module
 
-    try:
-        return f"adsyncconfig {version('adsyncconfig')}"
-    except PackageNotFoundError:  # run from a source tree
-        return "adsyncconfig"
+    return f"adsyncconfig {__version__}"
 
 
 def account_to_json(account: Principal | None) -> dict[str, str] | None:

@@ -16,17 +16,30 @@ from acl import DIRECTORY_MAPPING, AccessMask, Ace, SecurityDescriptor, Sid
 from acl.access import access_check
 from acl.edit import protect
 
-from .account import Principal
+from .account import Principal, resolve
 from .directory import Directory
 from .dn import DistinguishedName
 from .errors import DirectoryError, UnsafePlan
+from .forest import domain_of
 from .plan import Change, Target, same_permissions
+from .result import SetResult
+from .running import RunParameters, finish
+from .targets import read_target
 
-__all__ = ["OPERATION", "plan_restriction", "restricted"]
+__all__ = ["OPERATION", "plan_restriction", "restrict", "restricted"]
 
 OPERATION: Final = "Set restricted permissions"
 DOMAIN_ADMINS: Final = 512
 ENTERPRISE_ADMINS: Final = 519
+
+
+def restrict(cmdlet: str, directory: Directory, account_dn: str, run: RunParameters) -> SetResult:
+    """Lock the account's object, on behalf of this cmdlet. Raises as ``plan_restriction`` and as ``finish``."""
+    account = resolve(directory, dn=account_dn)
+    local = domain_of(directory, DistinguishedName.parse(account.dn))
+    target = read_target(local, account.dn)
+    change = plan_restriction(local, target, account, force=run.get("force", False))
+    return finish(cmdlet, account, [change], warnings=(), directory=directory, run=run)
 
 
 def restricted(

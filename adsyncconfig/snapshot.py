@@ -44,7 +44,7 @@ __all__ = ["FORMAT", "VERSION", "SnapshotDirectory", "write_snapshot"]
 FORMAT: Final = "adsyncconfig-snapshot"
 VERSION: Final = 1
 DESCRIPTOR: Final = "ntsecuritydescriptor"
-TOKEN_GROUPS: Final = "tokengroups"
+TOKEN_GROUPS: Final = "tokengroups"  # noqa: S105 - the name of an attribute
 _SIDS: Final = frozenset({"objectsid", "sidhistory", "tokengroups"})
 _GUIDS: Final = frozenset({"objectguid", "schemaidguid", "attributesecurityguid"})
 #: Where rootDSE names naming contexts; every domain is one too. Their roots inherit nothing (MS-ADTS 6.1.3).

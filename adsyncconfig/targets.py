@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from .account import Principal
+from .below import read_with_below
 from .catalogue import TargetKind
 from .directory import Directory
 from .dn import DistinguishedName
@@ -31,9 +32,16 @@ class _Place:
 
 
 def targets(
-    directory: Directory, object_dn: str | None, *, include_holders: bool, account: Principal
+    directory: Directory,
+    object_dn: str | None,
+    *,
+    include_holders: bool,
+    account: Principal,
+    look_below: int = 0,
 ) -> Iterator[Target]:
     """Each domain of the forest with, on request, its AdminSDHolder; or the one object that is named.
+
+    With what is below each, up to ``look_below`` objects of a domain, read in the same request.
 
     Raises UnknownName for an object that is not there, ParameterError for the account itself.
     """
@@ -43,7 +51,7 @@ def targets(
     else:
         places = _named(directory, object_dn, include_holders=include_holders)
     for place in places:
-        target = _read(place)
+        target = _read(place, look_below)
         if DistinguishedName.parse(target.dn) == DistinguishedName.parse(account.dn):
             raise ParameterError(
                 f"'{target.dn}' is the connector account itself: -ADobjectDN names what it may act on"
@@ -51,9 +59,9 @@ def targets(
         yield target
 
 
-def named_target(directory: Directory, object_dn: str) -> Target:
+def named_target(directory: Directory, object_dn: str, *, look_below: int = 0) -> Target:
     """The one object with this DN, in whichever domain of the forest it is. Raises as ``targets``."""
-    return _read(_named(directory, object_dn, include_holders=False)[0])
+    return _read(_named(directory, object_dn, include_holders=False)[0], look_below)
 
 
 def read_target(directory: Directory, dn: str) -> Target:
@@ -79,9 +87,9 @@ def _named(directory: Directory, object_dn: str, *, include_holders: bool) -> li
     return [_Place(local, object_dn, TargetKind.ADMIN_SD_HOLDER if is_holder else None)]
 
 
-def _read(place: _Place) -> Target:
+def _read(place: _Place, look_below: int = 0) -> Target:
     try:
-        entry = place.directory.get(place.dn, _ATTRIBUTES)
+        entry, below = read_with_below(place.directory, place.dn, _ATTRIBUTES, limit=look_below)
     except NotFound:
         raise UnknownName(
             place.dn, "object", f"there is no object '{place.dn}', or you may not see it"
@@ -91,4 +99,4 @@ def _read(place: _Place) -> Target:
     kind = place.kind or (TargetKind.CONTAINER if object_class in _CONTAINERS else TargetKind.OBJECT)
     label = place.label or entry.text("name") or entry.dn
     descriptor = entry.security_descriptor()
-    return Target(kind, place.directory.root.domain, entry.dn, label, object_class, descriptor)
+    return Target(kind, place.directory.root.domain, entry.dn, label, object_class, descriptor, below)

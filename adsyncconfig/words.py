@@ -10,7 +10,7 @@ from acl import AccessMask, Ace, AceFlag
 
 from .schema import Kind, bundled
 
-__all__ = ["guid_names", "in_words"]
+__all__ = ["guid_names", "in_words", "rights_in_words"]
 
 #: Each right with an object type ({0}) and without. Source: MS-ADTS 5.1.3.2.
 _RIGHTS: Final[dict[AccessMask, tuple[str, str]]] = {
@@ -46,13 +46,17 @@ def in_words(ace: Ace, who: str, names: Mapping[UUID, str]) -> str:
 
 
 def _what(ace: Ace, names: Mapping[UUID, str]) -> str:
-    subject = _name(ace.object_type, names) if ace.object_type else ""
+    return rights_in_words(ace.mask, _name(ace.object_type, names) if ace.object_type else "")
+
+
+def rights_in_words(mask: AccessMask, subject: str = "") -> str:
+    """``read mail, write mail``; without a subject the rights are those on the whole object."""
     parts = [
         with_type.format(subject) if subject else without
         for right, (with_type, without) in _RIGHTS.items()
-        if ace.mask & right
+        if mask & right
     ]
-    rest = int(ace.mask)
+    rest = int(mask)
     for right in _RIGHTS:
         rest &= ~right
     if rest:

@@ -1,4 +1,4 @@
-"""Test-ADSyncPermissions as a command: a line for each operation, with the reason where it does not go, and the mend.
+"""Test-ADSyncPermissions as a command: a line for each operation, why where it does not go, and the mend.
 
 Exit code 0 when everything goes, 3 when something does not, or cannot be known.
 """
@@ -115,9 +115,7 @@ def _lines(result: DiagnosisResult) -> Iterator[str]:
         if mended:
             yield f"  mend: {mended}"
     goes = sum(each.allowed is True for each in result.diagnoses)
-    yield (
-        f"{result.account.name} ({result.account.sid}): {goes} of {len(result.diagnoses)} operations go."
-    )
+    yield (f"{result.account.name} ({result.account.sid}): {goes} of {len(result.diagnoses)} operations go.")
 
 
 def _paragraph(each: Diagnosis) -> tuple[str, str | None]:

@@ -10,6 +10,8 @@ from typing import Final
 
 from adsyncconfig.directory import Directory, Entry, Scope
 from adsyncconfig.filters import EVERYTHING, AnyOf, Equals
+from adsyncconfig.operations import CLOUD_SYNC_OPERATIONS, OPERATIONS, names_of_operations
+from adsyncconfig.schema import Kind
 
 __all__ = ["ORIGIN", "captured"]
 
@@ -23,13 +25,21 @@ ATTRIBUTES: Final = (
     "isCriticalSystemObject", "nTSecurityDescriptor",
 )  # fmt: skip
 CROSS_REF: Final = ("objectClass", "cn", "name", "dnsRoot", "nETBIOSName", "systemFlags")
-CLASS: Final = ("objectClass", "cn", "lDAPDisplayName", "schemaIDGUID")
+CLASS: Final = ("objectClass", "cn", "lDAPDisplayName", "schemaIDGUID", "attributeSecurityGUID")
 RIGHT: Final = ("objectClass", "cn", "displayName", "rightsGuid", "validAccesses")
 #: Classes of the objects kept, and those that the features grant rights on.
 CLASSES: Final = (
     "builtinDomain", "computer", "contact", "container", "device", "domainDNS", "foreignSecurityPrincipal",
     "group", "inetOrgPerson", "organizationalUnit", "user",
 )  # fmt: skip
+#: What the features read, write and create, as far as the controller's schema has it.
+OPERATED: Final = names_of_operations(
+    operation
+    for table in (OPERATIONS, CLOUD_SYNC_OPERATIONS)
+    for each in table.values()
+    for operation in each
+)
+SCHEMA_NAMES: Final = (*CLASSES, *OPERATED[Kind.CLASS], *OPERATED[Kind.ATTRIBUTE])
 
 
 def captured(directory: Directory) -> Iterator[Entry]:
@@ -53,7 +63,7 @@ def captured(directory: Directory) -> Iterator[Entry]:
     yield from _sorted(
         directory.search(partitions, Equals("objectClass", "crossRef"), CROSS_REF, scope=Scope.ONE_LEVEL)
     )
-    named = AnyOf(tuple(Equals("lDAPDisplayName", name) for name in CLASSES))
+    named = AnyOf(tuple(Equals("lDAPDisplayName", name) for name in SCHEMA_NAMES))
     yield from _sorted(directory.search(root.schema_naming_context, named, CLASS, scope=Scope.ONE_LEVEL))
     yield from _sorted(directory.search(rights, EVERYTHING, RIGHT, scope=Scope.ONE_LEVEL))
 

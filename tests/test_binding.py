@@ -374,4 +374,5 @@ def test_start_up_imports_little_besides_click() -> None:
         "importlib",
         "textwrap",  # click imports it too, for any help
         "importlib._bootstrap",
+        "gc",
     }

@@ -19,6 +19,7 @@ from trying import REFUSED, SUCCESS
 import adsyncconfig
 from acl import SecurityDescriptor
 from acl.sddl import ace_to_sddl
+from adsyncconfig.granting import GrantParameters
 
 DOMAIN = "DC=contoso,DC=example"
 OU = f"OU=Writeback,{DOMAIN}"
@@ -73,7 +74,10 @@ def test_mail_public_folders_are_read_after_the_grant_and_not_before(
     assert administrator.add(folder, "publicFolder", {"displayName": "A Folder"}), administrator.result
     # What everybody may read by inheritance is taken away, so that the grant alone counts.
     closed = SecurityDescriptor.from_sddl("D:AI")
-    parameters = {"ad_connector_account_dn": CONNECTOR_DN, "ad_object_dn": None if dn == DOMAIN else dn}
+    parameters: GrantParameters = {
+        "ad_connector_account_dn": CONNECTOR_DN,
+        "ad_object_dn": None if dn == DOMAIN else dn,
+    }
     try:
         assert trying.write_dacl(administrator, folder, closed.to_bytes()) == SUCCESS
         assert display_name(connector, folder) is None
@@ -82,9 +86,8 @@ def test_mail_public_folders_are_read_after_the_grant_and_not_before(
             assert aces_of(administrator, dn) == expected_aces(PUBLIC_FOLDERS, row, CONNECTOR_SID)
             assert display_name(connector, folder) == "A Folder"
             assert trying.write(connector, folder, "description", "x") == REFUSED
-            adsyncconfig.set_adsync_exchange_mail_public_folder_permissions(
-                directory, revoke=True, **parameters
-            )
+            parameters["revoke"] = True
+            adsyncconfig.set_adsync_exchange_mail_public_folder_permissions(directory, **parameters)
         assert aces_of(administrator, dn) == []
         assert display_name(connector, folder) is None
     finally:

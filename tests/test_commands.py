@@ -103,7 +103,17 @@ def test_json_says_one_change_and_on_the_second_run_none(snapshot_file: Path) ->
                 "error": None,
             }
         ],
-        "effect": [],
+        "effect": [
+            {"dn": OU, "operation": operation, "before": False, "after": True, "decidedBy": ace}
+            for ace in expected_aces(GROUP_WRITEBACK, "organizationalUnit", CONNECTOR_SID)
+            for operation in (
+                "create a group",
+                "write the attributes of a group",
+                "change the members of a group",
+                "rename a group",
+                "delete a group",
+            )
+        ],
         "warnings": [],
     }
     assert second.returncode == 0

@@ -20,7 +20,7 @@ VECTORS = json.loads((Path(__file__).parents[1] / "fixtures" / "conditions.json"
 MILLION = 1_000_000
 
 
-def vectors(kind: str) -> Any:
+def vectors(kind: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("vector", VECTORS[kind], ids=lambda vector: vector["name"])
 
 

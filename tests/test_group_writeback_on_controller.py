@@ -247,6 +247,7 @@ def test_names_that_need_escaping_work_as_accounts(directory: LiveDirectory, ou:
         ad_object_dn=ou,
         what_if=True,
     )
+    assert result.account is not None
     assert result.account.dn == HOSTILE_ACCOUNT_DN
 
 

@@ -43,7 +43,7 @@ read = functools.partial(descriptor_from_sddl, domain_sid=DOMAIN, forest_root_si
 write = functools.partial(descriptor_to_sddl, domain_sid=DOMAIN, forest_root_sid=FOREST)
 
 
-def vectors(kind: str) -> Any:
+def vectors(kind: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("vector", VECTORS[kind], ids=lambda vector: vector["name"])
 
 
