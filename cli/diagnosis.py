@@ -1,4 +1,4 @@
-"""Test-ADSyncPermissions as a command: a line for each operation, why where it does not go, and the mend.
+"""Test-ADSyncPermissions as a command: a line for each operation, and where it does not go the reason and the mend.
 
 Exit code 0 when everything goes, 3 when something does not, or cannot be known.
 """

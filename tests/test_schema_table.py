@@ -11,7 +11,8 @@ from samba_lab import DomainController
 from adsyncconfig.directory import Scope
 from adsyncconfig.filters import AnyOf, Equals
 from adsyncconfig.live import LiveDirectory
-from adsyncconfig.schema import Kind, bundled
+from adsyncconfig.operations import OPERATIONS, names_of_operations
+from adsyncconfig.schema import Kind, bundled, bundled_property_sets
 
 # What the table and a controller of schema 47 (2008 R2) share at the least.
 SHARED = {Kind.CLASS: 200, Kind.ATTRIBUTE: 1100, Kind.RIGHT: 60}
@@ -42,6 +43,27 @@ def test_the_table_agrees_with_a_controller_on_every_name_that_both_have(
     both = table.keys() & there.keys()
     assert len(both) >= SHARED[kind]
     assert {name: table[name] for name in both} == {name: there[name] for name in both}
+
+
+def test_the_property_sets_of_the_table_are_the_controllers(directory: LiveDirectory) -> None:
+    found = directory.search(
+        directory.root.schema_naming_context,
+        Equals("objectClass", "attributeSchema"),
+        ["lDAPDisplayName", "attributeSecurityGUID"],
+        scope=Scope.ONE_LEVEL,
+    )
+    there = {
+        (entry.text("lDAPDisplayName") or "").lower(): entry.guid("attributeSecurityGUID") for entry in found
+    }
+    table = bundled_property_sets()
+    both = table.keys() & there.keys()
+    assert len(both) >= 25
+    assert {name: table[name] for name in both} == {name: there[name] for name in both}
+    # And of what the features ask about, none is missing from the table that the controller has in a set.
+    asked = names_of_operations(each for operations in OPERATIONS.values() for each in operations)[
+        Kind.ATTRIBUTE
+    ]
+    assert {name for name in map(str.lower, asked) if there.get(name)} <= table.keys()
 
 
 def test_the_table_says_where_it_comes_from() -> None:
