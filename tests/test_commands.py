@@ -7,6 +7,7 @@ import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -305,6 +306,8 @@ def on_a_terminal(line: str, answers: list[str], env: Mapping[str, str]) -> tupl
     """Run a line in bash on a terminal, answer its questions in turn; its exit code and all that it wrote."""
     pid, terminal = pty.fork()
     if pid == 0:  # pragma: no cover - the child becomes bash
+        # A test run in the background has SIGINT ignored, which its children would inherit.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.execvpe("bash", ["bash", "-c", line], dict(env))
     written, asked, deadline = "", 0, time.monotonic() + 60
     try:
