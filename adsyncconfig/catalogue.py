@@ -10,9 +10,8 @@ Rule 2: a grant of ``Reach.DOMAIN_ROOT`` is written on the root of a domain, thi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from acl import AccessMask, AceFlag
 
@@ -58,16 +57,14 @@ class Reach(Enum):
     TARGET_ITSELF = "the target itself and what is below it, for every class"
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(NamedTuple):
     """How an entry is written: its flags, and whether it keeps the class that it is for."""
 
     flags: AceFlag
     keeps_class: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(NamedTuple):
     """Rights, on what, for objects of which class.
 
     ``on`` is the attribute, class or control access right that the rights are limited to; None for all.
@@ -83,8 +80,7 @@ class Grant:
     optional: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Feature:
+class Feature(NamedTuple):
     """One feature: its short name, its cmdlet, what ShouldProcess calls it, and its grants.
 
     ``on_container`` is how its grants are written on an OU or container. ``least`` are the narrower grants that
