@@ -34,7 +34,7 @@ from itertools import chain
 from typing import Final, NamedTuple, TypeAlias, TypedDict, Unpack
 from uuid import UUID
 
-from .ace import ALLOW_TYPES, DENY_TYPES, Ace, AceFlag, AceType
+from .ace import ALLOW_TYPES, CALLBACK_TYPES, DENY_TYPES, Ace, AceFlag
 from .descriptor import SecurityDescriptor
 from .object_tree import ObjectTree, ObjectTypes
 from .rights import DIRECTORY_MAPPING, AccessMask, GenericMapping
@@ -48,13 +48,8 @@ Conditions: TypeAlias = Callable[[Ace], bool | None]
 
 OWNER_IMPLICIT_RIGHTS: Final = AccessMask.READ_CONTROL | AccessMask.WRITE_DAC
 
-_CALLBACK_TYPES: Final = frozenset(
-    {
-        AceType.ACCESS_ALLOWED_CALLBACK, AceType.ACCESS_DENIED_CALLBACK,
-        AceType.ACCESS_ALLOWED_CALLBACK_OBJECT, AceType.ACCESS_DENIED_CALLBACK_OBJECT,
-    }
-)  # fmt: skip
-_UNCONDITIONAL_TYPES: Final = (ALLOW_TYPES | DENY_TYPES) - _CALLBACK_TYPES
+_CONDITIONAL_TYPES: Final = (ALLOW_TYPES | DENY_TYPES) & CALLBACK_TYPES
+_UNCONDITIONAL_TYPES: Final = (ALLOW_TYPES | DENY_TYPES) - CALLBACK_TYPES
 _OWNER_RIGHTS: Final = Sid.OWNER_RIGHTS.to_bytes()
 # Plain integers: the operators of AccessMask make a new object each, which the loops below can do without.
 _INHERIT_ONLY: Final = int(AceFlag.INHERIT_ONLY)
@@ -246,7 +241,7 @@ def _counting(request: _Request) -> Iterator[Ace]:
         sid = ace.sid
         if sid is None or sid.to_bytes() not in speakers or int(ace.flags) & _INHERIT_ONLY:
             continue
-        if ace.type in _CALLBACK_TYPES:
+        if ace.type in _CONDITIONAL_TYPES:
             truth = request.holds(ace)
             if not truth and (truth is not None or ace.type in ALLOW_TYPES):
                 continue

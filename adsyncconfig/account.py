@@ -7,7 +7,7 @@ chance.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypedDict
 
 from acl import AclError, Sid
 from acl.token import NETWORK_LOGON_SIDS
@@ -18,7 +18,7 @@ from .errors import DirectoryError, NotFound, ParameterError, UnknownName
 from .filters import AnyOf, Equals
 from .forest import domain_named, domain_of
 
-__all__ = ["Principal", "implied_groups", "resolve"]
+__all__ = ["AccountNames", "Principal", "account_of", "implied_groups", "resolve"]
 
 _ATTRIBUTES: Final = ("objectSid", "sAMAccountName", "name")
 _GROUPS: Final = "tokenGroups"
@@ -35,6 +35,28 @@ class Principal:
     sid: Sid
     name: str
     token_sids: tuple[Sid, ...] | None = field(default=None, repr=False, compare=False)
+
+
+class AccountNames(TypedDict, total=False):
+    """How every cmdlet names the connector account.
+
+    By ``ad_connector_account_dn``, or by ``ad_connector_account_name`` (its name or sAMAccountName) and
+    ``ad_connector_account_domain`` (DNS or NetBIOS name).
+    """
+
+    ad_connector_account_name: str | None
+    ad_connector_account_domain: str | None
+    ad_connector_account_dn: str | None
+
+
+def account_of(directory: Directory, given: AccountNames) -> Principal:
+    """The account that a cmdlet's parameters name. Raises as ``resolve``."""
+    return resolve(
+        directory,
+        name=given.get("ad_connector_account_name"),
+        domain=given.get("ad_connector_account_domain"),
+        dn=given.get("ad_connector_account_dn"),
+    )
 
 
 def resolve(

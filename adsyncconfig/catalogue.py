@@ -99,6 +99,11 @@ class Feature(NamedTuple):
     least_leaves: str | None = None
     forest_wide_warning: str | None = None
 
+    @property
+    def revoking(self) -> str:
+        """What ShouldProcess calls it when the grants are taken away."""
+        return self.operation.replace("Grant ", "Revoke ", 1)
+
 
 _CI: Final = AceFlag.CONTAINER_INHERIT
 #: dsacls /I:S, subobjects only.

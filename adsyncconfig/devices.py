@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .account import Principal, resolve
+from .account import Principal, account_of
 from .catalogue import DEVICE_REGISTRATION_CONFIGURATION, REGISTERED_DEVICES, Edition, Feature
 from .directory import Directory
 from .errors import UnknownName
@@ -28,12 +28,7 @@ class DeviceParameters(AccountParameters, total=False):
 
 def grant_device_writeback(directory: Directory, given: DeviceParameters) -> SetResult:
     """Grant or revoke device writeback. Raises UnknownName where the forest has none of its containers."""
-    account = resolve(
-        directory,
-        name=given.get("ad_connector_account_name"),
-        domain=given.get("ad_connector_account_domain"),
-        dn=given.get("ad_connector_account_dn"),
-    )
+    account = account_of(directory, given)
     changes = []
     warnings: list[str] = []
     revoke = given.get("revoke", False)
@@ -90,6 +85,5 @@ def _change(
         feature, feature.grants, target, sid=account.sid, names={}, edition=Edition.MENDED
     )
     if revoke:
-        operation = feature.operation.replace("Grant ", "Revoke ", 1)
-        return plan_revocations(operation, target, wanted.aces)
+        return plan_revocations(feature.revoking, target, wanted.aces)
     return plan_grants(feature.operation, target, wanted.aces)

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypedDict
+from typing import Any, Final
 
 from acl import Ace
 
-from .account import Principal, resolve
+from .account import AccountNames, Principal, account_of
 from .below import DEFAULT_LIMIT
 from .catalogue import (
     CLOUD_SYNC,
@@ -59,16 +59,13 @@ NAMES: Final = (
 )
 
 
-class DiagnosisParameters(TypedDict, total=False):
+class DiagnosisParameters(AccountNames, total=False):
     """The account, named as every cmdlet names it, and where to look.
 
     ``ad_object_dn`` is any object; left out, every domain of the forest. ``look_below`` is how many objects to
     read at and below each target; None means 1,000.
     """
 
-    ad_connector_account_name: str | None
-    ad_connector_account_domain: str | None
-    ad_connector_account_dn: str | None
     ad_object_dn: str | None
     look_below: int | None
 
@@ -138,12 +135,7 @@ def diagnose(directory: Directory, names: Sequence[str], given: DiagnosisParamet
     object_dn = given.get("ad_object_dn")
     if object_dn is not None:
         DistinguishedName.parse(object_dn, what="-ADobjectDN")
-    account = resolve(
-        directory,
-        name=given.get("ad_connector_account_name"),
-        domain=given.get("ad_connector_account_domain"),
-        dn=given.get("ad_connector_account_dn"),
-    )
+    account = account_of(directory, given)
     look_below = given.get("look_below")
     limit = DEFAULT_LIMIT if look_below is None else look_below
     run = _Run(directory, account, features)

@@ -12,7 +12,7 @@ from uuid import UUID
 from acl import Ace, Acl
 from acl.edit import contains
 
-from .account import Principal, resolve
+from .account import AccountNames, Principal, account_of
 from .below import DEFAULT_LIMIT
 from .catalogue import FEATURES, Edition, Feature, Grant, TargetKind
 from .directory import Directory
@@ -30,16 +30,8 @@ from .targets import targets
 __all__ = ["AccountParameters", "GrantParameters", "grant_feature", "known_names"]
 
 
-class AccountParameters(RunParameters, total=False):
-    """The connector account, and how to run.
-
-    It is named by ``ad_connector_account_dn``, or by ``ad_connector_account_name`` (its name or sAMAccountName)
-    and ``ad_connector_account_domain`` (DNS or NetBIOS name).
-    """
-
-    ad_connector_account_name: str | None
-    ad_connector_account_domain: str | None
-    ad_connector_account_dn: str | None
+class AccountParameters(RunParameters, AccountNames, total=False):
+    """The connector account, and how to run."""
 
 
 class GrantParameters(AccountParameters, total=False):
@@ -78,12 +70,7 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
     include_holders, warnings = _holders(given, edition)
     least = given.get("least_privilege", False)
     grants = selected(feature, edition, least_privilege=least)
-    account = resolve(
-        directory,
-        name=given.get("ad_connector_account_name"),
-        domain=given.get("ad_connector_account_domain"),
-        dn=given.get("ad_connector_account_dn"),
-    )
+    account = account_of(directory, given)
     schema = Schema(directory)
     operations = operations_of(feature)
     names = known_names(schema, grants, operations)
@@ -116,8 +103,7 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
             keep = _needed_by_others(
                 feature, target, wanted.aces, account=account, schema=schema, edition=edition
             )
-            operation = feature.operation.replace("Grant ", "Revoke ", 1)
-            change, found = plan_revocations(operation, target, wanted.aces, keep=keep)
+            change, found = plan_revocations(feature.revoking, target, wanted.aces, keep=keep)
         else:
             change, found = plan_grants(feature.operation, target, wanted.aces)
             found = (*wanted.notices, *found)
