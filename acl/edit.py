@@ -42,6 +42,7 @@ __all__ = [
     "is_canonical",
     "missing",
     "protect",
+    "remove",
     "revoke",
     "revoke_trustee",
     "unprotect",
@@ -139,6 +140,20 @@ def revoke(acl: Acl, ace: Ace) -> Acl:
         elif rest := each.mask.without(ace.mask):
             entries.append(replace(each, mask=rest))
     return acl if tuple(entries) == acl.aces else acl.with_aces(entries)
+
+
+def remove(acl: Acl, ace: Ace) -> Acl:
+    """The list without the last entry equal to this one; the same list where there is none.
+
+    Of entries that are equal the last decides nothing that another does not, in any order. Raises AclError for an
+    inherited entry.
+    """
+    if ace.is_inherited:
+        raise AclError("an inherited entry is edited at the parent that it comes from")
+    for index in range(len(acl.aces) - 1, -1, -1):
+        if acl.aces[index] == ace:
+            return acl.with_aces((*acl.aces[:index], *acl.aces[index + 1 :]))
+    return acl
 
 
 def revoke_trustee(acl: Acl, sid: Sid, *, deny_too: bool = False) -> Acl:

@@ -37,6 +37,7 @@ from .account import Principal
 from .cmdlets import (
     get_adsync_ad_connector_account,
     get_adsync_objects_with_inheritance_disabled,
+    remove_adsync_access_rule,
     remove_adsync_permissions,
     repair_adsync_dacl_order,
     set_aad_cloud_sync_permissions,
@@ -154,6 +155,7 @@ __all__ = [
     "invoke_adsync_plan",
     "open_snapshot",
     "read_plan",
+    "remove_adsync_access_rule",
     "remove_adsync_permissions",
     "repair_adsync_dacl_order",
     "set_aad_cloud_sync_permissions",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "get_adsync_ad_connector_account",
     "get_adsync_objects_with_inheritance_disabled",
+    "remove_adsync_access_rule",
     "remove_adsync_permissions",
     "repair_adsync_dacl_order",
     "set_aad_cloud_sync_permissions",
@@ -184,6 +185,25 @@ def show_adsync_ad_object_permissions(directory: Directory, *, ad_object_dn: str
     from .display import show_permissions  # noqa: PLC0415
 
     return show_permissions(directory, ad_object_dn)
+
+
+def remove_adsync_access_rule(
+    directory: Directory,
+    *,
+    ad_object_dn: str,
+    rule: str | Sequence[str],
+    partial: bool = False,
+    **run: Unpack[RunParameters],
+) -> SetResult:
+    """Take single entries off an object: ``rule`` is the SDDL of one, such as ``(A;CI;RP;;;S-1-5-11)``, or several.
+
+    ``partial`` takes just the rights given out of an entry that has more. See ``remove_access_rules`` for what it
+    raises.
+    """
+    from .access_rules import remove_access_rules  # noqa: PLC0415
+
+    rules = [rule] if isinstance(rule, str) else rule
+    return remove_access_rules(directory, ad_object_dn, rules, partial=partial, **run)
 
 
 def remove_adsync_permissions(directory: Directory, **parameters: Unpack[RemovalParameters]) -> RemovalResult:

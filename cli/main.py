@@ -79,6 +79,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.repairs:remove_adsync_permissions",
             "Take every permission of one account away.",
         ),
+        "Remove-ADSyncAccessRule": LazyCmdlet(
+            "cli.mends:remove_adsync_access_rule",
+            "Take single entries off an object.",
+        ),
         "Repair-ADSyncDaclOrder": LazyCmdlet(
             "cli.repairs:repair_adsync_dacl_order",
             "Put an object's permissions in canonical order.",

@@ -56,6 +56,7 @@ def as_plan(plan: Plan, form: str) -> str:
 #: Why a change is not needed, by the first word of what it is called.
 _UNCHANGED = {
     "Revoke": "nothing of it is there",
+    "Remove": "it is not there",
     "Repair": "it is in canonical order already",
     "Undo": "it is as it was before that run",
 }

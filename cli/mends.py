@@ -1,0 +1,60 @@
+"""The cmdlets that mend single objects, as an audit prints them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from .command import CmdletCommand, parameter, switch
+from .running import run_change, run_parameters
+
+__all__ = ["remove_adsync_access_rule"]
+
+
+@click.command(
+    "Remove-ADSyncAccessRule",
+    cls=CmdletCommand,
+    epilog="""\
+Examples:
+
+\b
+  Remove-ADSyncAccessRule -ADobjectDN "$ou" -Rule '(A;CI;CCDC;;;S-1-5-11)' -WhatIf
+  Remove-ADSyncAccessRule "$ou" -Rule "$first" -Rule "$second"
+""",
+)
+@parameter(
+    "-ADobjectDN",
+    "--ad-object-dn",
+    position=1,
+    required=True,
+    help="The object that loses the entries.",
+)
+@parameter(
+    "-Rule",
+    "--rule",
+    multiple=True,
+    required=True,
+    help="An entry to take away, as SDDL: (type;flags;rights;object;inherited object;trustee). Repeat for others; "
+    "one of several equal entries goes for each time.",
+)
+@switch(
+    "-Partial",
+    "--partial",
+    help="Where an entry has other rights than those given, take just these out of it.",
+)
+@run_parameters
+@click.pass_context
+def remove_adsync_access_rule(context: click.Context, /, **given: Any) -> None:
+    """Take single entries off one object, exactly as they are given; whoever they are for, and also denies.
+
+    One that is not there is no error. One that is inherited is, and the error names the object that it comes from.
+    An entry without which you or Domain Admins could not change the object's permissions any more is refused
+    without -Force.
+    """
+    parameters = {
+        "ad_object_dn": given["ad_object_dn"],
+        "rule": given["rule"],
+        "partial": bool(given["partial"]),
+    }
+    run_change(context, "remove_adsync_access_rule", parameters)
