@@ -202,7 +202,8 @@ def connect(
     ParameterError, Unreachable and AuthenticationFailed.
     """
     # ldap3 takes 80 ms to import, and a snapshot needs none.
-    from .connections import Credential, ForestConnections, TlsOptions  # noqa: PLC0415
+    from .connections import ForestConnections  # noqa: PLC0415
+    from .credential import Credential, TlsOptions  # noqa: PLC0415
 
     options = TlsOptions(None if ca_file is None else str(ca_file), starttls, verify, timeout)
     own = {name: Credential(*pair) for name, pair in (credentials or {}).items()}

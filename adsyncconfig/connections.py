@@ -11,35 +11,17 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from .credential import Credential, TlsOptions
 from .errors import ParameterError, Unreachable
-from .live import DEFAULT_TIMEOUT, LiveDirectory
+from .live import LiveDirectory
 from .locate import controllers
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver
 
-__all__ = ["Credential", "ForestConnections"]
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """Who to log on as: ``user@domain``, ``DOMAIN\\user`` or a DN, and the password, which ``repr`` leaves out."""
-
-    user: str
-    password: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class TlsOptions:
-    """How connections are encrypted and how long to wait, in seconds."""
-
-    ca_file: str | None = None
-    starttls: bool = False
-    verify: bool = True
-    timeout: int = DEFAULT_TIMEOUT
+__all__ = ["ForestConnections"]
 
 
 class ForestConnections:
@@ -129,16 +111,7 @@ class ForestConnections:
         failures = []
         for url in urls:
             try:
-                return LiveDirectory.connect(
-                    url,
-                    user=credential.user,
-                    password=credential.password,
-                    ca_file=self._options.ca_file,
-                    starttls=self._options.starttls,
-                    verify=self._options.verify,
-                    timeout=self._options.timeout,
-                    forest=self,
-                )
+                return LiveDirectory.connect(url, credential, self._options, forest=self)
             except Unreachable as error:
                 failures.append(error)
         if len(failures) == 1:

@@ -1,10 +1,8 @@
-"""A domain controller over LDAP: the only file that knows ldap3.
+"""A domain controller over LDAP: what is asked of it once somebody is logged on (logon.py, transport.py).
 
-Rule 1: a password is sent only inside TLS whose certificate was verified, unless the caller said otherwise in
-        so many words (``verify=False``).
-Rule 2: referrals are never followed: the server of another domain is named by the caller.
-Rule 3: every operation states its SD flags: 7 to read (owner, group, DACL), 4 to write (DACL only).
-Rule 4: what ldap3 and the server say is turned into this package's errors, in ``_failure`` and nowhere else.
+Rule 1: referrals are never followed: the server of another domain is named by the caller.
+Rule 2: every operation states its SD flags: 7 to read (owner, group, DACL), 4 to write (DACL only).
+Rule 3: what the server says of an operation is turned into this package's errors, in ``_check``.
 
 Sources: RFC 4511; MS-ADTS 3.1.1.3.4.1.11 (LDAP_SERVER_SD_FLAGS_OID), 3.1.1.3.1.1 (AD's own result codes).
 """
@@ -12,28 +10,29 @@ Sources: RFC 4511; MS-ADTS 3.1.1.3.4.1.11 (LDAP_SERVER_SD_FLAGS_OID), 3.1.1.3.1.
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import urlsplit
 
 import ldap3
 from ldap3.core.exceptions import LDAPException
 
 from acl import SecurityDescriptor, Sid
 
+from .answers import RESULT_MEANINGS
+from .credential import Credential, TlsOptions
 from .directory import Entry, RootDse, Scope, dacl_alone
 from .dn import DistinguishedName
 from .errors import (
     AccessDenied,
-    AuthenticationFailed,
     DirectoryError,
     NotFound,
     ParameterError,
     Unreachable,
 )
 from .filters import EVERYTHING, Filter
+from .logon import log_on
+from .transport import unreachable
 
 if TYPE_CHECKING:
     from .connections import ForestConnections
@@ -50,21 +49,9 @@ SD_FLAGS_WRITE: Final = (SD_FLAGS_OID, True, b"\x30\x03\x02\x01\x04")  # DACL
 EXTENDED_DN: Final = ("1.2.840.113556.1.4.529", False, b"\x30\x03\x02\x01\x01")
 PAGE_SIZE: Final = 500
 LARGEST_PAGE: Final = 1000  # MaxPageSize of Active Directory (MS-ADTS 3.1.1.3.4.6)
-DEFAULT_TIMEOUT: Final = 30
 
-_PORTS: Final = {"ldap": 389, "ldaps": 636}
 _EXTENDED: Final = re.compile(r"^(?:<[A-Z]+=[^<>]*>;)+")
 _EXTENDED_SID: Final = re.compile(r"^(?:<GUID=[^<>]*>;)?<SID=(S-1-[0-9-]+)>;")
-_SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([^'\"\]]+)")
-_BIND_DATA: Final = re.compile(r"\bdata ([0-9a-fA-F]{3,8})\b")
-_ISSUER_HINT: Final = "give the certificate of its issuer as --ca-file"
-#: X509_V_ERR_... of OpenSSL's x509_vfy.h, where another hint than the issuer's certificate helps.
-_CERTIFICATE_HINTS: Final = {
-    9: "it is not valid yet: compare the clocks",
-    10: "it has to be renewed on the controller",
-    62: "name the server as its certificate does",
-    64: "name the server as its certificate does",
-}
 _SCOPES: Final = {Scope.ONE_LEVEL: ldap3.LEVEL, Scope.SUBTREE: ldap3.SUBTREE}
 _ROOT_DSE: Final = {
     "default_naming_context": "defaultNamingContext",
@@ -73,53 +60,6 @@ _ROOT_DSE: Final = {
     "schema_naming_context": "schemaNamingContext",
     "controller": "dnsHostName",
 }
-# "data 52e" in the text of a refused bind is a Windows error code (MS-ADTS 3.1.1.3.1.1, winerror.h).
-_BIND_FAILURES: Final = {
-    "525": "there is no such user",
-    "52e": "the user name or the password is wrong",
-    "530": "logging on is not allowed at this time",
-    "531": "logging on is not allowed from this machine",
-    "532": "the password has expired",
-    "533": "the account is disabled",
-    "701": "the account has expired",
-    "773": "the password must be changed first",
-    "775": "the account is locked out",
-}
-_RESULT_MEANINGS: Final = {
-    "busy": "the controller is busy: try again",
-    "unavailable": "the controller is not available: try again, or name another",
-    "unwillingToPerform": "the controller is unwilling to do this",
-    "timeLimitExceeded": "the controller's time limit was reached",
-    "sizeLimitExceeded": "the controller's size limit was reached",
-    "adminLimitExceeded": "a limit of the controller was reached",
-    "constraintViolation": "the controller found a value that its rules forbid",
-    "strongerAuthRequired": "the controller wants an encrypted connection: use ldaps:// or --starttls",
-    "referral": "this object is in another domain: name that domain's server as -Server domain=url",
-}
-
-
-class _VerifiedTls(ldap3.Tls):  # type: ignore[misc]
-    """TLS whose certificate and host name OpenSSL checks.
-
-    ldap3 compares host names with code of its own, which knows no IP addresses on Python 3.12 and later, and
-    loses the reason of a refusal; this keeps it in ``failure``.
-    """
-
-    def __init__(self, context: ssl.SSLContext) -> None:
-        super().__init__(validate=context.verify_mode)
-        self._context = context
-        self.failure: ssl.SSLError | None = None
-
-    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
-        try:
-            connection.socket = self._context.wrap_socket(
-                connection.socket,
-                server_hostname=connection.server.host,
-                do_handshake_on_connect=do_handshake,
-            )
-        except ssl.SSLError as error:
-            self.failure = error
-            raise
 
 
 class LiveDirectory:
@@ -140,54 +80,13 @@ class LiveDirectory:
     def connect(
         cls,
         url: str,
+        credential: Credential,
+        options: TlsOptions,
         *,
-        user: str,
-        password: str,
-        ca_file: str | None = None,
-        starttls: bool = False,
-        verify: bool = True,
-        timeout: int = DEFAULT_TIMEOUT,
         forest: ForestConnections | None = None,
     ) -> LiveDirectory:
-        """A bound connection to the controller at ``url``: ``ldaps://host[:port]``, or ``ldap://``, StartTLS.
-
-        ``timeout`` is in seconds, for connecting and for each answer. Raises ParameterError for a URL that is
-        none, or one that would send the password in clear; Unreachable; AuthenticationFailed.
-        """
-        scheme, host, port = _split(url, starttls=starttls)
-        if scheme == "ldap" and not starttls:
-            raise ParameterError(
-                f"'{url}' is not encrypted, and a password never goes over it: use ldaps:// or --starttls"
-            )
-        if not user or not password:
-            raise ParameterError(f"'{url}' needs a user and a password: give -Credential")
-        tls = _tls(ca_file, verify=verify)
-        server = ldap3.Server(
-            host, port=port, use_ssl=scheme == "ldaps", tls=tls, get_info=ldap3.NONE, connect_timeout=timeout
-        )
-        connection = ldap3.Connection(
-            server,
-            user=user,
-            password=password,
-            authentication=ldap3.SIMPLE,
-            raise_exceptions=False,
-            auto_referrals=False,
-            check_names=False,
-            return_empty_attributes=False,
-            receive_timeout=timeout,
-        )
-        try:
-            connection.open(read_server_info=False)
-            if scheme == "ldap":
-                connection.start_tls(read_server_info=False)
-            connection.bind(read_server_info=False)
-        except (LDAPException, OSError) as error:
-            if connection.socket is not None:  # ldap3 leaves it open when connecting fails
-                connection.socket.close()
-            raise _unreachable(url, error, tls.failure) from error
-        if connection.result["description"] != "success":
-            connection.unbind()
-            raise _refused_bind(url, user, connection.result)
+        """A connection to the controller at ``url``, logged on. Raises as ``logon.log_on``."""
+        connection = log_on(url, credential, options)
         return cls(connection, _root_dse(connection, url), url=url, forest=forest)
 
     def __repr__(self) -> str:
@@ -227,7 +126,7 @@ class LiveDirectory:
             size = PAGE_SIZE if left is None else min(left, LARGEST_PAGE)
             response = self._search(base, condition, _SCOPES[scope], attributes, page=(size, cookie))
             controls = self._connection.result.get("controls") or {}
-            # References to other domains' partitions are no entries, and are not followed (rule 2).
+            # References to other domains' partitions are no entries, and are not followed (rule 1).
             entries = [each for each in response if each["type"] == "searchResEntry"][:left]
             yield from map(_entry, entries)
             if left is not None:
@@ -244,7 +143,7 @@ class LiveDirectory:
                 dn, {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [data])]}, controls=[SD_FLAGS_WRITE]
             )
         except (LDAPException, OSError) as error:
-            raise _unreachable(self._url, error, None) from error
+            raise unreachable(self._url, error) from error
         _check(self._connection.result, dn, "write the permissions of")
 
     @property
@@ -306,37 +205,10 @@ class LiveDirectory:
                 paged_cookie=page[1] if page else None,
             )
         except (LDAPException, OSError) as error:
-            raise _unreachable(self._url, error, None) from error
+            raise unreachable(self._url, error) from error
         _check(self._connection.result, base, "read")
         response: list[dict[str, Any]] = self._connection.response or []
         return response
-
-
-def _split(url: str, *, starttls: bool) -> tuple[str, str, int]:
-    """Scheme, host and port of a server's URL; a bare host name means LDAPS, or LDAP with StartTLS."""
-    text = url if "://" in url else f"{'ldap' if starttls else 'ldaps'}://{url}"
-    try:
-        parts = urlsplit(text)
-        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
-    except ValueError as error:
-        raise ParameterError(f"'{url}' is no server: {error}") from error
-    if scheme not in _PORTS or not host or parts.path not in ("", "/") or parts.query or parts.username:
-        raise ParameterError(f"'{url}' is no server: write it like ldaps://dc1.contoso.example or with :port")
-    return scheme, host, port or _PORTS[scheme]
-
-
-def _tls(ca_file: str | None, *, verify: bool) -> _VerifiedTls:
-    try:
-        context = ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        malformed = isinstance(error, ssl.SSLError)
-        reason = "it holds no certificate in PEM form" if malformed else error.strerror
-        raise ParameterError(f"cannot read the CA file '{ca_file}': {reason}") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return _VerifiedTls(context)
 
 
 def _root_dse(connection: Any, url: str) -> RootDse:
@@ -349,7 +221,7 @@ def _root_dse(connection: Any, url: str) -> RootDse:
             controls=[EXTENDED_DN],
         )
     except (LDAPException, OSError) as error:
-        raise _unreachable(url, error, None) from error
+        raise unreachable(url, error) from error
     found = [_entry(each) for each in connection.response or [] if each["type"] == "searchResEntry"]
     said = {field: found[0].text(name) if found else None for field, name in _ROOT_DSE.items()}
     values = {field: value and _EXTENDED.sub("", value) for field, value in said.items()}
@@ -383,33 +255,5 @@ def _check(result: Mapping[str, Any], dn: str, action: str) -> None:
     said = " ".join((result["message"] or "").split("\x00")[0].split())
     if code == "insufficientAccessRights":
         raise AccessDenied(f"you may not {action} '{dn}' (insufficientAccessRights)", dn=dn)
-    meaning = _RESULT_MEANINGS.get(code, code)
+    meaning = RESULT_MEANINGS.get(code, code)
     raise DirectoryError(f"cannot {action} '{dn}': {meaning} ({code}{': ' if said else ''}{said})", dn=dn)
-
-
-def _unreachable(url: str, error: Exception, tls_failure: ssl.SSLError | None) -> DirectoryError:
-    """What a failed connection means, in one line."""
-    if isinstance(tls_failure, ssl.SSLCertVerificationError):
-        reason = tls_failure.verify_message.rstrip(".")
-        return Unreachable(
-            f"the certificate of '{url}' is not trusted: {reason}; "
-            f"{_CERTIFICATE_HINTS.get(tls_failure.verify_code, _ISSUER_HINT)}"
-        )
-    if tls_failure is not None:
-        return Unreachable(f"'{url}' does not speak TLS: {tls_failure.reason or tls_failure}")
-    # ldap3 puts its own words and every address that it tried in front of what the system said.
-    text = str(error)
-    found = _SYSTEM_ERROR.findall(text)
-    reason = found[-1] if found else "timed out" if "timed out" in text else " ".join(text.split())
-    return Unreachable(f"cannot reach '{url}': {reason}")
-
-
-def _refused_bind(url: str, user: str, result: Mapping[str, Any]) -> DirectoryError:
-    """What a refused bind means, in one line."""
-    code = result["description"]
-    if code != "invalidCredentials":
-        meaning = _RESULT_MEANINGS.get(code, code)
-        return DirectoryError(f"'{url}' refused to log on '{user}': {meaning} ({code})")
-    found = _BIND_DATA.search(result["message"] or "")
-    reason = _BIND_FAILURES.get(found[1].lower() if found else "52e", f"Windows error {found and found[1]}")
-    return AuthenticationFailed(f"'{url}' does not accept '{user}': {reason}")

@@ -24,7 +24,8 @@ import adsyncconfig
 from acl import SecurityDescriptor
 from acl.sddl import ace_to_sddl
 from adsyncconfig import AuthenticationFailed, ParameterError, Unreachable
-from adsyncconfig.connections import Credential, ForestConnections, TlsOptions
+from adsyncconfig.connections import ForestConnections
+from adsyncconfig.credential import Credential, TlsOptions
 from adsyncconfig.locate import controllers
 
 Records = dict[str, list[str]]

@@ -1,0 +1,147 @@
+"""The connection before anybody logs on: the server's URL, the socket, TLS, and what their failures mean.
+
+Rule 1: OpenSSL verifies the certificate and its name, unless the caller said otherwise in so many words
+        (``verify=False``).
+Rule 2: nothing of the caller's is sent here.
+Rule 3: what ldap3 and the system say of a connection becomes one line, in ``unreachable`` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+import ssl
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import ldap3
+from ldap3.core.exceptions import LDAPException
+
+from .credential import TlsOptions
+from .errors import DirectoryError, ParameterError, Unreachable
+
+__all__ = ["Endpoint", "VerifiedTls", "connection_to", "endpoint", "open_connection", "tls", "unreachable"]
+
+_PORTS: Final = {"ldap": 389, "ldaps": 636}
+_SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([^'\"\]]+)")
+_ISSUER_HINT: Final = "give the certificate of its issuer as --ca-file"
+#: X509_V_ERR_... of OpenSSL's x509_vfy.h, where another hint than the issuer's certificate helps.
+_CERTIFICATE_HINTS: Final = {
+    9: "it is not valid yet: compare the clocks",
+    10: "it has to be renewed on the controller",
+    62: "name the server as its certificate does",
+    64: "name the server as its certificate does",
+}
+
+
+class Endpoint(NamedTuple):
+    """Where a server's URL leads; ``url`` as it was given, for messages."""
+
+    url: str
+    scheme: str
+    host: str
+    port: int
+
+
+class VerifiedTls(ldap3.Tls):  # type: ignore[misc]
+    """TLS whose certificate and host name OpenSSL checks.
+
+    ldap3 compares host names with code of its own, which knows no IP addresses on Python 3.12 and later, and
+    loses the reason of a refusal; this keeps it in ``failure``.
+    """
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        super().__init__(validate=context.verify_mode)
+        self._context = context
+        self.failure: ssl.SSLError | None = None
+
+    def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
+        """Take the connection's socket into TLS, as ldap3 asks."""
+        try:
+            connection.socket = self._context.wrap_socket(
+                connection.socket,
+                server_hostname=connection.server.host,
+                do_handshake_on_connect=do_handshake,
+            )
+        except ssl.SSLError as error:
+            self.failure = error
+            raise
+
+
+def endpoint(url: str, *, starttls: bool) -> Endpoint:
+    """Scheme, host and port of a server's URL; a bare host name means LDAPS, or LDAP with StartTLS.
+
+    Raises ParameterError for a URL that is none.
+    """
+    text = url if "://" in url else f"{'ldap' if starttls else 'ldaps'}://{url}"
+    try:
+        parts = urlsplit(text)
+        scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
+    except ValueError as error:
+        raise ParameterError(f"'{url}' is no server: {error}") from error
+    if scheme not in _PORTS or not host or parts.path not in ("", "/") or parts.query or parts.username:
+        raise ParameterError(f"'{url}' is no server: write it like ldaps://dc1.contoso.example or with :port")
+    return Endpoint(url, scheme, host, port or _PORTS[scheme])
+
+
+def tls(options: TlsOptions) -> VerifiedTls:
+    """TLS as the options have it. Raises ParameterError, naming a CA file that cannot be used."""
+    try:
+        context = ssl.create_default_context(cafile=options.ca_file)
+    except OSError as error:
+        malformed = isinstance(error, ssl.SSLError)
+        reason = "it holds no certificate in PEM form" if malformed else error.strerror
+        raise ParameterError(f"cannot read the CA file '{options.ca_file}': {reason}") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not options.verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return VerifiedTls(context)
+
+
+def connection_to(server: Endpoint, layer: VerifiedTls, options: TlsOptions, **logon: Any) -> Any:
+    """An ldap3 connection to this server that is not open yet; ``logon`` is what ldap3 is told of the user."""
+    return ldap3.Connection(
+        ldap3.Server(
+            server.host,
+            port=server.port,
+            use_ssl=server.scheme == "ldaps",
+            tls=layer,
+            get_info=ldap3.NONE,
+            connect_timeout=options.timeout,
+        ),
+        raise_exceptions=False,
+        auto_referrals=False,
+        check_names=False,
+        return_empty_attributes=False,
+        receive_timeout=options.timeout,
+        **logon,
+    )
+
+
+def open_connection(connection: Any, server: Endpoint, options: TlsOptions) -> None:
+    """Connect, and encrypt by StartTLS where the options say so. Raises Unreachable."""
+    try:
+        connection.open(read_server_info=False)
+        if server.scheme == "ldap" and options.starttls:
+            connection.start_tls(read_server_info=False)
+    except (LDAPException, OSError) as error:
+        if connection.socket is not None:  # ldap3 leaves it open when connecting fails
+            connection.socket.close()
+        raise unreachable(server.url, error, connection.server.tls.failure) from error
+
+
+def unreachable(url: str, error: Exception, tls_failure: ssl.SSLError | None = None) -> DirectoryError:
+    """What a failed connection means, in one line."""
+    if isinstance(tls_failure, ssl.SSLCertVerificationError):
+        reason = tls_failure.verify_message.rstrip(".")
+        return Unreachable(
+            f"the certificate of '{url}' is not trusted: {reason}; "
+            f"{_CERTIFICATE_HINTS.get(tls_failure.verify_code, _ISSUER_HINT)}"
+        )
+    if tls_failure is not None:
+        return Unreachable(f"'{url}' does not speak TLS: {tls_failure.reason or tls_failure}")
+    # ldap3 puts its own words and every address that it tried in front of what the system said.
+    text = str(error)
+    found = _SYSTEM_ERROR.findall(text)
+    reason = found[-1] if found else "timed out" if "timed out" in text else " ".join(text.split())
+    return Unreachable(f"cannot reach '{url}': {reason}")
