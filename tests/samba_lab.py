@@ -361,7 +361,7 @@ def provision(
     }
     _run(
         [
-            _which("samba-tool") or "samba-tool",
+            *_samba_tool(),
             *("domain", "provision", "--quiet"),
             "--configfile=/dev/null",  # the distribution's smb.conf would be copied into ours
             f"--targetdir={folder}",
@@ -379,6 +379,33 @@ def provision(
         ]
     )
     return controller
+
+
+def _samba_tool() -> list[str]:
+    """The command samba-tool, which in a user namespace leaves the ACLs of sysvol out.
+
+    To set those it changes its groups, which nobody may there. Files are not served by the lab.
+    """
+    groups = Path("/proc/self/setgroups")
+    if (interpreter := _samba_python()) and groups.exists() and groups.read_text().strip() == "deny":
+        return [interpreter, "-I", "-c", _SAMBA_TOOL_WITHOUT_SYSVOL]
+    return [_which("samba-tool") or "samba-tool"]
+
+
+_SAMBA_TOOL_WITHOUT_SYSVOL = """
+import sys
+import samba.provision
+from samba.netcmd.main import cmd_sambatool
+
+samba.provision.setsysvolacl = lambda *arguments, **options: None
+command = cmd_sambatool()
+try:
+    code = command._run("samba-tool", *sys.argv[1:])
+except Exception as error:
+    command.show_command_error(error)
+    code = 1
+sys.exit(code)
+"""
 
 
 def start(*controllers: DomainController, seconds: float = 60.0) -> tuple[DomainController, ...]:
@@ -496,10 +523,10 @@ def own_address() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def contoso_lab() -> Iterator[DomainController]:
-    """Run one domain, CONTOSO."""
-    with own_address() as address, _temporary(short_folder()) as folder:
-        (controller,) = start(provision(folder / "dc1", address=address))
+def contoso_lab(folder: Path | None = None) -> Iterator[DomainController]:
+    """Run one domain, CONTOSO, in `folder` or one of its own, which is gone afterwards."""
+    with own_address() as address, _temporary(folder or short_folder()) as home:
+        (controller,) = start(provision(home / "dc1", address=address))
         try:
             yield controller
         finally:
@@ -507,17 +534,22 @@ def contoso_lab() -> Iterator[DomainController]:
 
 
 @contextlib.contextmanager
-def forest_lab() -> Iterator[Forest]:
+def forest_lab(folder: Path | None = None) -> Iterator[Forest]:
     """Run a forest of two domains: the root lists the child; one authority signed both certificates.
 
+    It is made in `folder` or one of its own, which is gone afterwards.
     Samba can't join a child domain: to replication and Kerberos the two are strangers. The root's crossRef of
     the child shows an empty nCName, since the root holds no such naming context; its dnsRoot is right.
     """
     authority = Authority.create("Lab authority")
-    with own_address() as root_address, own_address() as child_address, _temporary(short_folder()) as folder:
+    with (
+        own_address() as root_address,
+        own_address() as child_address,
+        _temporary(folder or short_folder()) as home,
+    ):
         with ThreadPoolExecutor() as pool:
             futures = [
-                pool.submit(provision, folder / host, domain, host=host, address=address, authority=authority)
+                pool.submit(provision, home / host, domain, host=host, address=address, authority=authority)
                 for domain, host, address in (
                     (CONTOSO, "dc1", root_address),
                     (EMEA, "dc2", child_address),
