@@ -4,11 +4,13 @@ A rule is a pure function over these. A module of rules exports
 
     RULES           its rules, each a ``Rule``
     NAMES           the classes, attributes and rights that it asks ``AuditContext.guid`` for
-    OBJECT_CHECKS   ``ObjectCheck``: asked about each object of the survey
-    CONTEXT_CHECKS  ``ContextCheck``: asked once, with all that is known of the accounts and the watched objects
+    CHECKS          what it looks at: ``ObjectCheck``, asked about each object of the survey; ``ContextCheck``,
+                    asked once, with what is known of the accounts and the watched objects; ``SurveyCheck``, asked
+                    once after the last object
 
 Rule 1: whether an object check finds something depends on the object's descriptor, class, domain and adminCount
-        alone, so that a check which found nothing is not asked again for an object that is equal in these.
+        alone, so that a check which found nothing is not asked again for an object that is equal in these. Where
+        the answer depends on more, ``concerns`` says by these alone whether it is to be asked at all.
 Rule 2: what an object inherits is judged where it is an entry of its own; the object at which a search begins
         stands for all that is above it (``SeenObject.aces``).
 Rule 3: a finding names one object. An audit keeps the first of each rule and counts the others.
@@ -29,17 +31,21 @@ from acl.token import Token
 from .catalogue import Feature
 from .effect import Examiner
 from .findings import AuditedAccount, Evidence, Finding, Rule
-from .plan import ace_text
+from .plan import Target, ace_text
 from .schema import Kind
 from .words import in_words
 
 __all__ = [
     "AccountFacts",
     "AuditContext",
+    "Check",
     "ContextCheck",
     "DomainFacts",
     "ObjectCheck",
     "SeenObject",
+    "SidUse",
+    "SurveyCheck",
+    "Surveyed",
     "Trustee",
     "Watched",
     "WatchedAs",
@@ -56,7 +62,9 @@ class SeenObject:
 
     ``domain`` is a DNS name. ``descriptor`` is None where it could not be read; ``unreadable`` then says why.
     ``is_top`` where a search began, below the root of a naming context: what it inherits comes from outside the
-    search. ``origins`` gives, for such entries, the object that holds each as its own.
+    search. ``origins`` gives, for such entries, the object that holds each as its own. ``is_written_back`` for a
+    group of group writeback, ``is_critical`` for what Windows marks so. ``groups`` are those that it is in, through
+    others too, and itself; they are read for objects with adminCount alone, and None where they may not be.
     """
 
     dn: str
@@ -66,6 +74,9 @@ class SeenObject:
     admin_count: bool = False
     unreadable: str | None = None
     is_top: bool = False
+    is_written_back: bool = False
+    is_critical: bool = False
+    groups: frozenset[Sid] | None = None
     origins: Mapping[Ace, str] = field(default_factory=dict)
 
     @property
@@ -101,10 +112,10 @@ class Trustee(NamedTuple):
 class AccountFacts:
     """A connector account: what it is held to, and its entry.
 
-    ``features`` are those of ``audited`` from the catalogue. ``scopes`` are, by feature, the DNs that it is granted
-    on, or is to be. ``tokens`` and ``examiners`` are by DNS names of domains; a token is None where the account's
-    groups may not be read. Times are in UTC, None where there is none; ``last_logon`` is lastLogonTimestamp, which
-    lags up to 14 days behind.
+    ``features`` are those of ``audited`` from the catalogue. ``scopes`` are, by feature, the objects that it is
+    granted on, or is to be, as far as they are in what is searched. ``tokens`` and ``examiners`` are by DNS names of
+    domains; a token is None where the account's groups may not be read. Times are in UTC, None where there is none;
+    ``last_logon`` is lastLogonTimestamp, which lags up to 14 days behind.
     """
 
     audited: AuditedAccount
@@ -112,7 +123,7 @@ class AccountFacts:
     features: tuple[Feature, ...]
     tokens: Mapping[str, Token | None]
     examiners: Mapping[str, Examiner]
-    scopes: Mapping[Feature, tuple[str, ...]] = field(default_factory=dict)
+    scopes: Mapping[Feature, tuple[Target, ...]] = field(default_factory=dict)
     enabled: bool | None = None
     user_account_control: int | None = None
     password_set: datetime | None = None
@@ -230,6 +241,7 @@ class ObjectCheck(NamedTuple):
 
     rules: tuple[Rule, ...]
     look: Callable[[AuditContext, SeenObject], Iterator[Finding]]
+    concerns: Callable[[AuditContext, SeenObject], bool] | None = None
 
 
 class ContextCheck(NamedTuple):
@@ -237,3 +249,34 @@ class ContextCheck(NamedTuple):
 
     rules: tuple[Rule, ...]
     look: Callable[[AuditContext], Iterator[Finding]]
+
+
+class SidUse(NamedTuple):
+    """Where a SID stands in entries of their own: how many objects, the first of them, and one entry."""
+
+    sid: Sid
+    count: int
+    dns: tuple[str, ...]
+    ace: Ace
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """What the survey leaves: containers that inherit nothing, SIDs that no domain of the forest has any more.
+
+    ``below`` counts the objects that were seen below a DN.
+    """
+
+    blocked: tuple[SeenObject, ...]
+    gone: tuple[SidUse, ...]
+    below: Callable[[str], int]
+
+
+class SurveyCheck(NamedTuple):
+    """Rules that are asked once, after the last object."""
+
+    rules: tuple[Rule, ...]
+    look: Callable[[AuditContext, Surveyed], Iterator[Finding]]
+
+
+Check = ObjectCheck | ContextCheck | SurveyCheck
