@@ -4,10 +4,14 @@ For each change: ask, tell the journal, read again and refuse if it was changed 
 compare, tell the journal. There is no compare-and-swap for descriptors in LDAP, so the window between reading
 again and writing is kept small: nothing else happens in it. A change that fails does not stop the others,
 unless the journal fails: nothing is written that could not be undone.
+
+A write is never sent again blindly. Where its answer did not come, or the controller was busy, the object is read:
+as it was to become, it is written; as it was before, it is written once more; otherwise somebody else was there.
 """
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -17,8 +21,8 @@ from typing import Final
 from acl import Acl, SecurityDescriptor
 from acl.edit import is_canonical
 
-from .directory import Directory
-from .errors import AccessDenied, ADSyncConfigError, Conflict, DirectoryError, JournalError, NotFound
+from .directory import PAUSES, Directory
+from .errors import ADSyncConfigError, Busy, Conflict, DirectoryError, JournalError, Unanswered
 from .journal import Journal
 from .plan import Change, difference, same_permissions, unchanged_since
 from .result import ChangeResult, Status
@@ -112,13 +116,12 @@ def _perform(
                 f"'{change.dn}' was changed by somebody else since it was read "
                 f"({difference(now, change.before)}); nothing was written there: run again",
             )
-        written = None  # nobody knows until the answer is there
-        local.write_dacl(change.dn, _with_inherited_of(now, change.after))
+        _write(change, now, local)
         written = True
         stored = _compare(change, local)
     except ADSyncConfigError as error:
-        if written is None and isinstance(error, AccessDenied | NotFound):
-            written = False
+        if isinstance(error, Unanswered):
+            written = None
         if journal is not None:
             with suppress(JournalError):  # the journal remembers it
                 journal.failed(change, error, written=written)
@@ -131,12 +134,77 @@ def _perform(
     return "applied", None, stored
 
 
+def _write(change: Change, now: SecurityDescriptor, local: Directory) -> None:
+    """Write a change over ``now``, and find out whether it is there.
+
+    Raises Unanswered where nobody knows; any other error says that it was not written.
+    """
+    after = _with_inherited_of(now, change.after)
+    pauses = iter(PAUSES)
+    is_repeated = False
+    while True:
+        failure: Busy | Unanswered
+        try:
+            local.write_dacl(change.dn, after)
+        except Busy as busy:
+            pause = next(pauses, None)
+            if pause is None:
+                raise
+            time.sleep(pause)
+            failure = busy
+        except Unanswered as lost:
+            failure = lost
+        else:
+            return
+        found = _found_after(failure, change, local)
+        if _is_there(found, change.after):
+            return
+        if not unchanged_since(found, now):
+            raise Conflict(
+                change.dn,
+                now,
+                found,
+                f"'{change.dn}' was changed by somebody else while it was written ({difference(found, now)}): "
+                "compare its permissions with the plan",
+            ) from failure
+        if isinstance(failure, Unanswered):
+            if is_repeated:
+                raise _given_up(failure, change.dn) from failure
+            is_repeated = True
+
+
+def _found_after(failure: Busy | Unanswered, change: Change, local: Directory) -> SecurityDescriptor:
+    """What is there after a write that failed. Raises Unanswered where that cannot be read."""
+    try:
+        return local.get(change.dn, _ATTRIBUTES).security_descriptor()
+    except ADSyncConfigError as error:
+        if isinstance(failure, Busy):
+            raise failure from error
+        raise Unanswered(
+            f"{failure}; and it cannot be read again: {error}", dn=change.dn, is_late=failure.is_late
+        ) from error
+
+
+def _given_up(failure: Unanswered, dn: str) -> DirectoryError:
+    """What to say when a write got no answer twice, and the object reads as it was before."""
+    if failure.is_late:  # a controller that is slow may still do it
+        return Unanswered(f"{failure}; it is as it was before so far", dn=dn, is_late=True)
+    return DirectoryError(f"'{dn}' was not written, tried twice: {failure.__cause__ or failure}", dn=dn)
+
+
+def _is_there(found: SecurityDescriptor, after: SecurityDescriptor) -> bool:
+    """True when the object is what it was to become.
+
+    A controller may sort what it is sent into canonical order; it must not leave that order.
+    """
+    disordered = is_canonical(_dacl(after)) and not is_canonical(_dacl(found))
+    return same_permissions(found, after) and not disordered
+
+
 def _compare(change: Change, directory: Directory) -> SecurityDescriptor:
     """What reads back; raises DirectoryError unless it is what the object was to become."""
     stored = directory.get(change.dn, _ATTRIBUTES).security_descriptor()
-    # A controller may sort what it is sent into canonical order; it must not leave that order.
-    disordered = is_canonical(_dacl(change.after)) and not is_canonical(_dacl(stored))
-    if not same_permissions(stored, change.after) or disordered:
+    if not _is_there(stored, change.after):
         raise DirectoryError(
             f"'{change.dn}' was written, and reads back otherwise ({difference(stored, change.after)}): compare "
             "its permissions with the plan",

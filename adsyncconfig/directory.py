@@ -9,6 +9,8 @@ these promises, and tests/test_directory.py holds them to it:
    so that owner, group and SACL are never touched.
 4. After a write the directory derives inherited entries again, on the object and below it.
 5. What goes wrong is one of the DirectoryError classes, with the object's DN where there is one.
+6. What is asked for again after a lost connection or by a busy controller is reading. A write is sent once:
+   Busy and NotFound say that it was not made, and Unanswered that nobody knows.
 
 Source: MS-ADTS 3.1.1.3.2 (rootDSE), 3.1.1.3.4.1.11 (SD flags).
 """
@@ -18,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol, Self
+from typing import Final, Protocol, Self
 from uuid import UUID
 
 from acl import AclError, Control, SecurityDescriptor, Sid
@@ -27,7 +29,10 @@ from .dn import DistinguishedName
 from .errors import AccessDenied, DirectoryError
 from .filters import Filter
 
-__all__ = ["Directory", "Entry", "RootDse", "Scope", "dacl_alone"]
+__all__ = ["PAUSES", "Directory", "Entry", "RootDse", "Scope", "dacl_alone"]
+
+#: Seconds to wait before a controller that is busy is asked again, each time.
+PAUSES: Final = (0.2, 0.6, 1.2)
 
 
 class Scope(Enum):
@@ -146,7 +151,7 @@ class Directory(Protocol):
         """
 
     def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
-        """Replace the object's DACL. Raises AccessDenied, NotFound, DirectoryError."""
+        """Replace the object's DACL. Raises AccessDenied, NotFound, Busy, Unanswered, DirectoryError."""
 
     @property
     def caller(self) -> str | None:

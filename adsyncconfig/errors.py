@@ -8,7 +8,9 @@
     │   ├── NotFound                     no such object, or it may not be seen
     │   ├── AccessDenied                 the caller lacks a right there
     │   ├── AuthenticationFailed         the directory does not take these credentials
+    │   ├── Busy                         the controller would not do it now; nothing was done
     │   ├── Unreachable                  no connection, or not a trusted one
+    │   │   └── Unanswered               a change was asked for, and nobody knows whether it was made
     │   └── Conflict                     somebody else changed the object in between
     ├── SnapshotError                1   a snapshot file cannot be read or written
     ├── PlanFileError                1   a plan file cannot be read, trusted or written
@@ -32,6 +34,7 @@ __all__ = [
     "ADSyncConfigError",
     "AccessDenied",
     "AuthenticationFailed",
+    "Busy",
     "Conflict",
     "DirectoryError",
     "JournalError",
@@ -40,6 +43,7 @@ __all__ = [
     "PartialApply",
     "PlanFileError",
     "SnapshotError",
+    "Unanswered",
     "UnknownName",
     "Unreachable",
     "UnsafePlan",
@@ -103,8 +107,20 @@ class AuthenticationFailed(DirectoryError):
     """The directory does not take these credentials."""
 
 
+class Busy(DirectoryError):
+    """The controller would not do it now, and did nothing: the same may be asked again later."""
+
+
 class Unreachable(DirectoryError):
-    """There is no connection to a controller, or none that can be trusted."""
+    """There is no connection to a controller, or none that can be trusted; ``is_late``: an answer did not come."""
+
+    def __init__(self, message: str, *, dn: str | None = None, is_late: bool = False) -> None:
+        super().__init__(message, dn=dn)
+        self.is_late = is_late
+
+
+class Unanswered(Unreachable):
+    """A change was asked for and the answer did not come: nobody knows whether it was made. Read, then decide."""
 
 
 class Conflict(DirectoryError):

@@ -3,6 +3,7 @@
 Rule 1: referrals are never followed: the server of another domain is named by the caller.
 Rule 2: every operation states its SD flags: 7 to read (owner, group, DACL), 4 to write (DACL only).
 Rule 3: what the server says of an operation is turned into this package's errors, in ``_check``.
+Rule 4: everything is asked through a ``Session``, which knows what to do when the connection is lost.
 
 Sources: RFC 4511; MS-ADTS 3.1.1.3.4.1.11 (LDAP_SERVER_SD_FLAGS_OID), 3.1.1.3.1.1 (AD's own result codes).
 """
@@ -10,8 +11,9 @@ Sources: RFC 4511; MS-ADTS 3.1.1.3.4.1.11 (LDAP_SERVER_SD_FLAGS_OID), 3.1.1.3.1.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import ldap3
@@ -32,7 +34,9 @@ from .errors import (
 )
 from .filters import EVERYTHING, Filter
 from .logon import log_on
-from .transport import unreachable
+from .session import Answer, Session
+from .transport import shortened, unreachable
+from .wire import Overdue, cut_off
 
 if TYPE_CHECKING:
     from .connections import ForestConnections
@@ -49,9 +53,12 @@ SD_FLAGS_WRITE: Final = (SD_FLAGS_OID, True, b"\x30\x03\x02\x01\x04")  # DACL
 EXTENDED_DN: Final = ("1.2.840.113556.1.4.529", False, b"\x30\x03\x02\x01\x01")
 PAGE_SIZE: Final = 500
 LARGEST_PAGE: Final = 1000  # MaxPageSize of Active Directory (MS-ADTS 3.1.1.3.4.6)
+MOST_ENTRIES: Final = 5_000_000  # of one search
+MOST_VALUES: Final = 5_000_000  # of one attribute
 
 _EXTENDED: Final = re.compile(r"^(?:<[A-Z]+=[^<>]*>;)+")
 _EXTENDED_SID: Final = re.compile(r"^(?:<GUID=[^<>]*>;)?<SID=(S-1-[0-9-]+)>;")
+_RANGE: Final = re.compile(r";range=\d+-(\d+|\*)$")
 _SCOPES: Final = {Scope.ONE_LEVEL: ldap3.LEVEL, Scope.SUBTREE: ldap3.SUBTREE}
 _ROOT_DSE: Final = {
     "default_naming_context": "defaultNamingContext",
@@ -69,12 +76,19 @@ class LiveDirectory:
     """
 
     def __init__(
-        self, connection: Any, root: RootDse, *, url: str, forest: ForestConnections | None = None
+        self,
+        connection: Any,
+        root: RootDse,
+        *,
+        url: str,
+        log_on_again: Callable[[], Any],
+        forest: ForestConnections | None = None,
     ) -> None:
-        self._connection = connection
+        self._session = Session(connection, log_on_again, failure=partial(unreachable, url))
         self._root = root
         self._url = url
         self._forest = forest
+        self._caller: str | None = connection.user or None
 
     @classmethod
     def connect(
@@ -87,7 +101,20 @@ class LiveDirectory:
     ) -> LiveDirectory:
         """A connection to the controller at ``url``, logged on. Raises as ``logon.log_on``."""
         connection = log_on(url, credential, options)
-        return cls(connection, _root_dse(connection, url), url=url, forest=forest)
+        root = _root_dse(connection, url)
+
+        def log_on_again() -> Any:
+            again = log_on(url, credential, options)
+            now = _root_dse(again, url).controller
+            if now.lower() != root.controller.lower():
+                again.unbind()
+                raise Unreachable(
+                    f"the connection to {root.controller} was lost, and '{url}' is {now} now, which may not know "
+                    "yet what was written: name one controller as -Server, and run again"
+                )
+            return again
+
+        return cls(connection, root, url=url, log_on_again=log_on_again, forest=forest)
 
     def __repr__(self) -> str:
         return f"LiveDirectory({self._url!r})"
@@ -100,8 +127,7 @@ class LiveDirectory:
     def get(self, dn: str, attributes: Sequence[str]) -> Entry:
         """The object with this DN. Raises NotFound, ParameterError for a DN that is none, DirectoryError."""
         DistinguishedName.parse(dn)
-        response = self._search(dn, EVERYTHING, ldap3.BASE, attributes)
-        entries = [_entry(each) for each in response if each["type"] == "searchResEntry"]
+        entries = self._entries(self._search(dn, EVERYTHING, ldap3.BASE, attributes), most=1)
         if not entries:
             raise NotFound(dn)
         return entries[0]
@@ -122,39 +148,46 @@ class LiveDirectory:
         DistinguishedName.parse(base)
         left = limit
         cookie: bytes | None = None
+        connection: int | None = None  # a cookie is for the connection that it came on
+        found = 0
         while left is None or left > 0:
             size = PAGE_SIZE if left is None else min(left, LARGEST_PAGE)
-            response = self._search(base, condition, _SCOPES[scope], attributes, page=(size, cookie))
-            controls = self._connection.result.get("controls") or {}
+            answer = self._search(
+                base, condition, _SCOPES[scope], attributes, page=(size, cookie), on=connection
+            )
+            connection = self._session.number
             # References to other domains' partitions are no entries, and are not followed (rule 1).
-            entries = [each for each in response if each["type"] == "searchResEntry"][:left]
-            yield from map(_entry, entries)
+            entries = self._entries(answer, most=size)
+            cookie = _cookie(answer)
+            found += len(entries)
+            if found > MOST_ENTRIES:
+                raise DirectoryError(
+                    f"'{self._url}' has more than {MOST_ENTRIES} objects below '{base}'", dn=base
+                )
+            yield from entries
             if left is not None:
                 left -= len(entries)
-            cookie = controls.get(PAGED_RESULTS_OID, {}).get("value", {}).get("cookie")
             if not cookie:
                 return
 
     def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
-        """Replace the object's DACL. Raises AccessDenied, NotFound, DirectoryError."""
+        """Replace the object's DACL. Raises AccessDenied, NotFound, Busy, Unanswered, DirectoryError."""
         data = dacl_alone(descriptor).to_bytes()
-        try:
-            self._connection.modify(
-                dn, {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [data])]}, controls=[SD_FLAGS_WRITE]
-            )
-        except (LDAPException, OSError) as error:
-            raise unreachable(self._url, error) from error
-        _check(self._connection.result, dn, "write the permissions of")
+        changes = {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [data])]}
+        answer = self._session.write(
+            lambda connection: connection.modify(dn, changes, controls=[SD_FLAGS_WRITE]), "modifyResponse", dn
+        )
+        _check(answer.result, dn, "write the permissions of")
 
     @property
     def caller(self) -> str | None:
         """Who is logged on here, as given."""
-        return self._connection.user or None
+        return self._caller
 
     def caller_sids(self) -> tuple[Sid, ...]:
         """The SIDs of who is logged on here, groups included (rootDSE's tokenGroups, MS-ADTS 3.1.1.3.2)."""
-        response = self._search("", EVERYTHING, ldap3.BASE, ["tokenGroups"])
-        values = [value for each in response for value in _entry(each).attributes.get("tokengroups", ())]
+        entries = self._entries(self._search("", EVERYTHING, ldap3.BASE, ["tokenGroups"]), most=1)
+        values = [value for each in entries for value in each.attributes.get("tokengroups", ())]
         return tuple(Sid.from_bytes(value) for value in values)
 
     def for_domain(self, dns_name: str) -> LiveDirectory:
@@ -175,8 +208,8 @@ class LiveDirectory:
 
     def disconnect(self) -> None:
         """Let go of this connection alone."""
-        with suppress(LDAPException, OSError):  # it may be gone already, which is what is wanted
-            self._connection.unbind()
+        with suppress(LDAPException, OSError, Overdue):  # it may be gone already, which is what is wanted
+            self._session.close()
 
     def __enter__(self) -> Self:
         return self
@@ -192,10 +225,11 @@ class LiveDirectory:
         attributes: Sequence[str],
         *,
         page: tuple[int, bytes | None] | None = None,
-    ) -> list[dict[str, Any]]:
+        on: int | None = None,
+    ) -> Answer:
         wants_descriptor = any(name.lower() == "ntsecuritydescriptor" for name in attributes)
-        try:
-            self._connection.search(
+        answer = self._session.read(
+            lambda connection: connection.search(
                 base,
                 condition.to_ldap(),
                 search_scope=scope,
@@ -203,12 +237,53 @@ class LiveDirectory:
                 controls=[SD_FLAGS_READ] if wants_descriptor else None,
                 paged_size=page[0] if page else None,
                 paged_cookie=page[1] if page else None,
+            ),
+            "searchResDone",
+            on=on,
+        )
+        _check(answer.result, base, "read")
+        return answer
+
+    def _entries(self, answer: Answer, *, most: int) -> list[Entry]:
+        """The objects in an answer. Raises DirectoryError where there are more than were asked for."""
+        entries = [_entry(each) for each in answer.messages if each["type"] == "searchResEntry"]
+        if len(entries) > most:
+            raise DirectoryError(
+                f"'{self._url}' answered nonsense: {len(entries)} objects where {most} were asked for"
             )
-        except (LDAPException, OSError) as error:
-            raise unreachable(self._url, error) from error
-        _check(self._connection.result, base, "read")
-        response: list[dict[str, Any]] = self._connection.response or []
-        return response
+        return [self._whole(each) for each in entries]
+
+    def _whole(self, entry: Entry) -> Entry:
+        """The entry with every value of attributes that came in part (MS-ADTS 3.1.1.3.1.3.3)."""
+        if not any(_RANGE.search(name) for name in entry.attributes):
+            return entry
+        attributes: dict[str, list[bytes]] = {}
+        for name, values in entry.attributes.items():
+            plain, _, _ = name.partition(";range=")
+            known = attributes.setdefault(plain, [])
+            known += values
+            said = _RANGE.search(name)
+            while said and said[1] != "*":
+                more = self._range(entry.dn, plain, int(said[1]) + 1)
+                if more is None:
+                    break
+                said = _RANGE.search(more[0])
+                known += more[1]
+                if not more[1] or len(known) > MOST_VALUES:
+                    raise DirectoryError(
+                        f"'{self._url}' answered nonsense: {len(known)} values of {plain}, and no end",
+                        dn=entry.dn,
+                    )
+        return Entry(entry.dn, attributes)
+
+    def _range(self, dn: str, attribute: str, start: int) -> tuple[str, Sequence[bytes]] | None:
+        answer = self._search(dn, EVERYTHING, ldap3.BASE, [f"{attribute};range={start}-*"])
+        for message in answer.messages:
+            if message["type"] == "searchResEntry":
+                for name, values in _entry(message).attributes.items():
+                    if name.partition(";range=")[0] == attribute:
+                        return name, values
+        return None
 
 
 def _root_dse(connection: Any, url: str) -> RootDse:
@@ -220,7 +295,9 @@ def _root_dse(connection: Any, url: str) -> RootDse:
             attributes=[*_ROOT_DSE.values()],
             controls=[EXTENDED_DN],
         )
-    except (LDAPException, OSError) as error:
+    except Exception as error:
+        if connection.socket is not None:
+            cut_off(connection.socket)
         raise unreachable(url, error) from error
     found = [_entry(each) for each in connection.response or [] if each["type"] == "searchResEntry"]
     said = {field: found[0].text(name) if found else None for field, name in _ROOT_DSE.items()}
@@ -235,6 +312,12 @@ def _root_dse(connection: Any, url: str) -> RootDse:
     return RootDse(
         **{field: value or "" for field, value in values.items()}, forest_root_sid=sid[1] if sid else None
     )
+
+
+def _cookie(answer: Answer) -> bytes | None:
+    """What the next page is asked for with, or None where there is none."""
+    control = (answer.result.get("controls") or {}).get(PAGED_RESULTS_OID)
+    return (control and control["value"]["cookie"]) or None
 
 
 def _entry(response: Mapping[str, Any]) -> Entry:
@@ -252,7 +335,7 @@ def _check(result: Mapping[str, Any], dn: str, action: str) -> None:
         raise NotFound(dn)
     if code == "invalidDNSyntax":
         raise ParameterError(f"'{dn}' is no distinguished name that the controller understands")
-    said = " ".join((result["message"] or "").split("\x00")[0].split())
+    said = shortened((result["message"] or "").split("\x00")[0])
     if code == "insufficientAccessRights":
         raise AccessDenied(f"you may not {action} '{dn}' (insufficientAccessRights)", dn=dn)
     meaning = RESULT_MEANINGS.get(code, code)

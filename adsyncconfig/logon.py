@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
 
 from .answers import RESULT_MEANINGS
 from .credential import Credential, TlsOptions
 from .errors import AuthenticationFailed, DirectoryError, ParameterError
 from .transport import connection_to, endpoint, open_connection, tls, unreachable
+from .wire import cut_off
 
 __all__ = ["log_on"]
 
@@ -62,9 +62,9 @@ def log_on(url: str, credential: Credential, options: TlsOptions) -> Any:
     open_connection(connection, server, options)
     try:
         connection.bind(read_server_info=False)
-    except (LDAPException, OSError) as error:
+    except Exception as error:
         if connection.socket is not None:
-            connection.socket.close()
+            cut_off(connection.socket)
         raise unreachable(url, error) from error
     if connection.result["description"] != "success":
         connection.unbind()

@@ -4,6 +4,7 @@ Rule 1: OpenSSL verifies the certificate and its name, unless the caller said ot
         (``verify=False``).
 Rule 2: nothing of the caller's is sent here.
 Rule 3: what ldap3 and the system say of a connection becomes one line, in ``unreachable`` and nowhere else.
+Rule 4: what a server sends is bounded by ``wire`` from the first byte.
 """
 
 from __future__ import annotations
@@ -14,13 +15,28 @@ from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
 import ldap3
-from ldap3.core.exceptions import LDAPException
+from ldap3.core.exceptions import (
+    LDAPException,
+    LDAPSessionTerminatedByServerError,
+    LDAPUnknownResponseError,
+)
 
 from .credential import TlsOptions
 from .errors import DirectoryError, ParameterError, Unreachable
+from .wire import BoundedSocket, BoundedTlsSocket, Overdue, WireError, bounded, cut_off
 
-__all__ = ["Endpoint", "VerifiedTls", "connection_to", "endpoint", "open_connection", "tls", "unreachable"]
+__all__ = [
+    "Endpoint",
+    "VerifiedTls",
+    "connection_to",
+    "endpoint",
+    "open_connection",
+    "shortened",
+    "tls",
+    "unreachable",
+]
 
+LONGEST_SAYING: Final = 300  # characters of what a server says of an error
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
 _SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([^'\"\]]+)")
 _ISSUER_HINT: Final = "give the certificate of its issuer as --ca-file"
@@ -56,15 +72,17 @@ class VerifiedTls(ldap3.Tls):  # type: ignore[misc]
 
     def wrap_socket(self, connection: Any, do_handshake: bool = False) -> None:
         """Take the connection's socket into TLS, as ldap3 asks."""
+        plain = connection.socket
+        if isinstance(plain, BoundedSocket) and plain.answers is not None and not plain.answers.is_empty:
+            raise WireError("more than the answer came before TLS was begun")
         try:
-            connection.socket = self._context.wrap_socket(
-                connection.socket,
-                server_hostname=connection.server.host,
-                do_handshake_on_connect=do_handshake,
+            wrapped = self._context.wrap_socket(
+                plain, server_hostname=connection.server.host, do_handshake_on_connect=do_handshake
             )
         except ssl.SSLError as error:
             self.failure = error
             raise
+        connection.socket = bounded(wrapped, connection.receive_timeout)
 
 
 def endpoint(url: str, *, starttls: bool) -> Endpoint:
@@ -92,6 +110,7 @@ def tls(options: TlsOptions) -> VerifiedTls:
         reason = "it holds no certificate in PEM form" if malformed else error.strerror
         raise ParameterError(f"cannot read the CA file '{options.ca_file}': {reason}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.sslsocket_class = BoundedTlsSocket
     if not options.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
@@ -114,6 +133,7 @@ def connection_to(server: Endpoint, layer: VerifiedTls, options: TlsOptions, **l
         check_names=False,
         return_empty_attributes=False,
         receive_timeout=options.timeout,
+        auto_range=False,  # where the rest of the values is refused, ldap3 takes the first for all of them
         **logon,
     )
 
@@ -122,16 +142,18 @@ def open_connection(connection: Any, server: Endpoint, options: TlsOptions) -> N
     """Connect, and encrypt by StartTLS where the options say so. Raises Unreachable."""
     try:
         connection.open(read_server_info=False)
-        if server.scheme == "ldap" and options.starttls:
-            connection.start_tls(read_server_info=False)
-    except (LDAPException, OSError) as error:
+        if server.scheme == "ldap":
+            connection.socket = bounded(connection.socket, options.timeout)
+            if options.starttls:
+                connection.start_tls(read_server_info=False)
+    except Exception as error:
         if connection.socket is not None:  # ldap3 leaves it open when connecting fails
-            connection.socket.close()
+            cut_off(connection.socket)
         raise unreachable(server.url, error, connection.server.tls.failure) from error
 
 
 def unreachable(url: str, error: Exception, tls_failure: ssl.SSLError | None = None) -> DirectoryError:
-    """What a failed connection means, in one line."""
+    """What it means that a connection failed, or that an answer was none, in one line."""
     if isinstance(tls_failure, ssl.SSLCertVerificationError):
         reason = tls_failure.verify_message.rstrip(".")
         return Unreachable(
@@ -140,8 +162,24 @@ def unreachable(url: str, error: Exception, tls_failure: ssl.SSLError | None = N
         )
     if tls_failure is not None:
         return Unreachable(f"'{url}' does not speak TLS: {tls_failure.reason or tls_failure}")
+    if isinstance(error, Overdue):
+        return Unreachable(f"cannot reach '{url}': {error}", is_late=True)
+    if isinstance(error, LDAPSessionTerminatedByServerError):
+        return Unreachable(f"'{url}' ended the connection")
+    if not isinstance(error, LDAPException | OSError) or isinstance(error, LDAPUnknownResponseError):
+        # ldap3 takes what comes for well-formed, and stumbles over the rest in whatever way it may.
+        reason = (
+            str(error) if isinstance(error, WireError | ValueError) else f"{type(error).__name__}: {error}"
+        )
+        return DirectoryError(f"'{url}' answered nonsense: {shortened(reason)}")
     # ldap3 puts its own words and every address that it tried in front of what the system said.
     text = str(error)
     found = _SYSTEM_ERROR.findall(text)
     reason = found[-1] if found else "timed out" if "timed out" in text else " ".join(text.split())
-    return Unreachable(f"cannot reach '{url}': {reason}")
+    return Unreachable(f"cannot reach '{url}': {shortened(reason)}", is_late="timed out" in reason)
+
+
+def shortened(text: str) -> str:
+    """What a server said, no longer than a line of a message may be."""
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_SAYING else f"{line[:LONGEST_SAYING]}..."

@@ -138,6 +138,12 @@ class LdapProxy:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End every connection, and take no more: whoever connects from now on is refused."""
+        if self._end.fileno() < 0:
+            return
         self._end.close()  # makes `_ending` readable in every thread at once
         for thread in self._threads:  # the first accepts, so the list is complete once it has ended
             thread.join()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ldap3
 import pytest
 import samba_lab
 import trying
@@ -30,6 +30,7 @@ from adsyncconfig import (
 from adsyncconfig import live as live_module
 from adsyncconfig.filters import EVERYTHING
 from adsyncconfig.live import LiveDirectory
+from adsyncconfig.session import Answer
 
 SECRET = "Planted-Secret.42"
 
@@ -239,6 +240,35 @@ def test_a_connection_that_breaks_is_unreachable_and_not_a_traceback(contoso: Do
     directory.close()
 
 
+class CutsTheNext(LdapProxy):
+    """Ends the connection instead of passing an answer on, when it is told to."""
+
+    cuts = 0
+
+    def forward(self, sink: ssl.SSLSocket, data: bytes, *, from_client: bool) -> None:
+        if not from_client and self.cuts:
+            self.cuts -= 1
+            raise ConnectionError
+        super().forward(sink, data, from_client=from_client)
+
+
+def test_a_question_is_asked_again_on_a_new_connection(contoso: DomainController) -> None:
+    with CutsTheNext(contoso) as proxy, connect(contoso, proxy.url) as directory:
+        proxy.clear()
+        proxy.cuts = 1
+        assert directory.get(contoso.base_dn, ["name"]).dn == contoso.base_dn
+        assert proxy.operations == ["searchRequest", "bindRequest", "searchRequest", "searchRequest"]
+
+
+def test_after_unreachable_the_next_operation_connects_again(contoso: DomainController) -> None:
+    with CutsTheNext(contoso) as proxy, connect(contoso, proxy.url) as directory:
+        proxy.cuts = 2
+        with pytest.raises(Unreachable):
+            directory.get(contoso.base_dn, ["name"])
+        assert directory.get(contoso.base_dn, ["name"]).dn == contoso.base_dn
+        assert directory.caller == contoso.administrator
+
+
 @pytest.mark.usefixtures("permissions_restored")
 def test_the_whole_job_on_an_ou_is_eight_requests(contoso: DomainController) -> None:
     with LdapProxy(contoso) as proxy, connect(contoso, proxy.url) as directory:
@@ -274,8 +304,8 @@ def test_what_a_controller_refuses_for_other_reasons_is_one_line(
 ) -> None:
     # A controller can't be made busy on purpose: ldap3's answer is put in its place.
     result = {"description": code, "message": "00002024: LdapErr: DSID-0C0907E1,\n comment", "result": 51}
-    mocker.patch.object(ldap3.Connection, "search", autospec=True, side_effect=lambda self, *_, **__: None)
-    mocker.patch.object(directory._connection, "result", result)
+    answered = Answer({**result, "type": "searchResDone"}, ())
+    mocker.patch.object(directory._session, "read", autospec=True, return_value=answered)
     with pytest.raises(DirectoryError, match=said) as raised:
         directory.get(contoso.base_dn, ["name"])
     assert "\n" not in str(raised.value)

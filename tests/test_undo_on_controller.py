@@ -342,7 +342,7 @@ def test_a_domain_that_fails_does_not_stop_the_other_and_the_journal_is_named(
 
         def confirm(change: Any) -> bool:
             if change.domain == forest.child.realm:  # its controller dies once everything is planned
-                directory.for_domain(forest.child.realm)._connection.socket.close()
+                proxy.stop()
             return True
 
         with pytest.raises(PartialApply) as raised:
