@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sample_comparison import hostile_comparison, sample_comparison
 from sample_report import HOSTILE_NAMES, clean_report, hostile_report, sample_report
 
 from adsyncconfig import ADSyncConfigError
@@ -36,9 +37,10 @@ def form(request: pytest.FixtureRequest) -> str:
 
 
 def test_no_form_lets_a_control_character_out(form: str) -> None:
-    text = made(form, hostile_report())
-    assert {c for c in text if not c.isprintable()} <= {"\n", "\r", "\N{ZERO WIDTH NO-BREAK SPACE}"}
-    text.encode()  # nor half a pair
+    compared = "".join(formats.comparison(hostile_comparison(), form))
+    for text in (made(form, hostile_report()), compared):
+        assert {c for c in text if not c.isprintable()} <= {"\n", "\r", "\N{ZERO WIDTH NO-BREAK SPACE}"}
+        text.encode()  # nor half a pair
 
 
 def test_every_form_ends_with_the_end_of_a_line(form: str) -> None:
@@ -131,6 +133,21 @@ def test_text_without_colours_where_they_are_not_wanted(
     for name, value in variable.items():
         monkeypatch.setenv(name, value)
     assert "\x1b" not in made("text", sample_report(), on_terminal=True)
+
+
+def test_text_of_a_comparison_has_each_entry_with_its_sign() -> None:
+    lines = "".join(formats.comparison(sample_comparison(), "text")).splitlines()
+    assert lines[1] == (
+        "6 objects differ: 1 added, 1 removed, 3 changed and 1 renamed; 2 objects have their permissions in"
+    )
+    at = lines.index("CHANGED OU=Staff,DC=contoso,DC=example")
+    assert lines[at + 1 : at + 4] == [
+        "    owner CONTOSO\\Domain Admins, now CONTOSO\\kim",
+        "    inheritance is now blocked",
+        "  - (D;;WD;;;WD)",
+    ]
+    assert "  + (A;CI;RPWP;;;S-1-5-21-1004336348-1177238915-682003330-1102)" in lines
+    assert "    was OU=Laboratory,OU=IT,DC=contoso,DC=example" in lines
 
 
 # -- commands ------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from adsyncconfig.comparison import Comparison
     from adsyncconfig.findings import AuditReport
 
 __all__ = ["FORMS", "audit", "comparison", "deliver"]
@@ -24,6 +25,9 @@ __all__ = ["FORMS", "audit", "comparison", "deliver"]
 FORMS: Final = {
     "text": "text",
     "json": "json_",
+    "csv": "csv_",
+    "sarif": "sarif",
+    "markdown": "markdown",
 }
 
 
@@ -32,7 +36,7 @@ def audit(report: AuditReport, form: str, *, on_terminal: bool = False) -> Itera
     return _made(form, "audit", report, on_terminal=on_terminal)
 
 
-def comparison(found: Any, form: str, *, on_terminal: bool = False) -> Iterable[str]:
+def comparison(found: Comparison, form: str, *, on_terminal: bool = False) -> Iterable[str]:
     """What changed between two snapshots, in a form, piece by piece."""
     return _made(form, "comparison", found, on_terminal=on_terminal)
 

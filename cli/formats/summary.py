@@ -18,6 +18,7 @@ __all__ = [
     "beyond",
     "counts",
     "grouped",
+    "listed",
     "number",
     "others",
     "parties",
@@ -59,7 +60,7 @@ def verdict(report: AuditReport) -> str:
     total = sum(found.values())
     if total:
         parts = [f"{count:,} {name}" for name, count in found.items()]
-        said = f"{number(total, 'open finding')}: {_listed(parts)}"
+        said = f"{number(total, 'open finding')}: {listed(parts)}"
     else:
         said = "Nothing is wrong in what was read"
     if report.is_complete:
@@ -146,5 +147,6 @@ def _were(things: Sequence[object]) -> str:
     return "was" if len(things) == 1 else "were"
 
 
-def _listed(parts: Sequence[str]) -> str:
+def listed(parts: Sequence[str]) -> str:
+    """``a, b and c``."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
+from . import differing
 from .summary import (
     accepted,
     account_features,
@@ -32,9 +33,10 @@ from .summary import (
 from .visible import pasteable, printable
 
 if TYPE_CHECKING:
+    from adsyncconfig.comparison import Comparison, ObjectDifference
     from adsyncconfig.findings import AuditReport, Finding
 
-__all__ = ["audit"]
+__all__ = ["audit", "comparison"]
 
 _WIDTH: Final = 100
 _NARROWEST: Final = 40
@@ -72,6 +74,36 @@ def audit(report: AuditReport, *, on_terminal: bool = False) -> Iterator[str]:
         page.prose(f"Left out here: {line}.")
     page.prose(verdict(report), style="bold")
     yield page.taken()
+
+
+def comparison(found: Comparison, *, on_terminal: bool = False) -> Iterator[str]:
+    """What changed as text, object by object."""
+    page = _Page(on_terminal=on_terminal)
+    page.heading("Permissions of two snapshots compared")
+    page.prose(differing.verdict(found))
+    page.gap()
+    for label, side in (("Reference", found.reference), ("Now", found.difference)):
+        page.fact(label, differing.side(side))
+        for line in side.not_read:
+            page.fact("", f"not in it: {printable(line)}")
+    for warning in found.warnings:
+        page.fact("Warning", printable(warning))
+    page.gap()
+    for each in found.differences:
+        _difference(page, each)
+        yield page.taken()
+    yield page.taken()
+
+
+def _difference(page: _Page, each: ObjectDifference) -> None:
+    page.copied(f"{each.kind.value.upper()} {printable(each.dn)}", indent=0, style="bold")
+    for line in differing.facts(each):
+        page.copied(line, indent=4)
+    for entry in each.permissions.entries:
+        sign, style = ("+", "green") if entry.added else ("-", "red")
+        page.copied(f"{sign} {printable(entry.sddl)}", indent=2, style=style)
+        page.prose(printable(entry.words) + (" (inherited)" if entry.inherited else ""), indent=6)
+    page.gap()
 
 
 def _summary(page: _Page, report: AuditReport) -> None:
