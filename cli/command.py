@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from itertools import takewhile
 from textwrap import fill
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
@@ -235,12 +234,27 @@ class CmdletGroup(_PowerShellLine, click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Bind what stands before the cmdlet's name; the cmdlet binds the rest."""
-        head = list(takewhile(is_parameter, args))
+        head = self._before_the_cmdlet(ctx, args)
         try:
             bound = self.bind(ctx, head)
         except CommandLineError as error:
             raise CommandLineError(f"{error.message} A cmdlet's parameters follow its name.", ctx) from None
         return super().parse_args(ctx, [*bound, *args[len(head) :]])
+
+    def _before_the_cmdlet(self, ctx: click.Context, args: list[str]) -> list[str]:
+        valued = {
+            spelling.lower()
+            for option in self.get_params(ctx)
+            if isinstance(option, click.Option) and not option.is_flag
+            for spelling in option.opts
+        }
+        end = 0
+        while end < len(args) and is_parameter(args[end]):
+            has_value = plain_dashes(args[end]).lower() in valued and not any(
+                map(is_parameter, args[end + 1 :][:1])
+            )
+            end += 2 if has_value else 1
+        return args[:end]
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order they were declared in."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from .command import CmdletGroup, LazyCmdlet
+from .command import CmdletGroup, LazyCmdlet, parameter
+from .completion import SHELLS, script
 
 __all__ = ["adsyncconfig"]
 
@@ -98,3 +99,19 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
     },
 )
 click.version_option(package_name="adsyncconfig", message="%(prog)s %(version)s")(adsyncconfig)
+
+
+def _show_completion(context: click.Context, _: click.Parameter, shell: str | None) -> None:
+    if shell and not context.resilient_parsing:
+        click.echo(script(shell, ["adsyncconfig", *adsyncconfig.cmdlets]), nl=False)
+        context.exit()
+
+
+parameter(
+    "--show-completion",
+    type=click.Choice(SHELLS),
+    is_eager=True,
+    expose_value=False,
+    callback=_show_completion,
+    help="Print the script that completes these commands in a shell.",
+)(adsyncconfig)
