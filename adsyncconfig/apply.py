@@ -1,4 +1,4 @@
-"""Writing a plan: the only caller of ``write_dacl``.
+"""Writing a plan: the only caller of what writes to a directory.
 
 For each change: ask, tell the journal, read again and refuse if it was changed since, write, read back and
 compare, tell the journal. There is no compare-and-swap for descriptors in LDAP, so the window between reading
@@ -16,7 +16,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Final
 
 from acl import Acl, SecurityDescriptor
 from acl.edit import is_canonical
@@ -24,21 +23,20 @@ from acl.edit import is_canonical
 from .directory import PAUSES, Directory
 from .errors import ADSyncConfigError, Busy, Conflict, DirectoryError, JournalError, Unanswered
 from .journal import Journal
-from .plan import Change, difference, same_permissions, unchanged_since
+from .plan import AnyChange, Change, Standing, ValueChange, same_permissions
 from .result import ChangeResult, Status
+from .standing import standing
 
 __all__ = ["Confirm", "Notify", "apply"]
 
 #: Asked once for each change that is needed; False declines it.
-Confirm = Callable[[Change], bool]
+Confirm = Callable[[AnyChange], bool]
 #: Told what is being done, a line at a time.
 Notify = Callable[[str], None]
 
-_ATTRIBUTES: Final = ("nTSecurityDescriptor", "objectGUID")
-
 
 def apply(
-    changes: Iterable[Change],
+    changes: Iterable[AnyChange],
     directory: Directory,
     *,
     what_if: bool,
@@ -83,38 +81,27 @@ def apply(
         if error is not None:
             errors.append(error)
         results.append(
-            ChangeResult(
-                change.dn,
-                change.label,
-                change.operation,
-                change.added,
-                change.removed,
-                status,
-                controller,
-                None if error is None else str(error),
-                stored,
-            )
+            ChangeResult.of(change, status, controller, None if error is None else str(error), stored)
         )
     return results, errors
 
 
 def _perform(
-    change: Change, local: Directory, journal: Journal | None
+    change: AnyChange, local: Directory, journal: Journal | None
 ) -> tuple[Status, ADSyncConfigError | None, SecurityDescriptor | None]:
     """Write one change with its lines in the journal; what became of it, what went wrong, and what is there now."""
     if journal is not None:
         journal.writing(change, local.root.controller)
     written: bool | None = False
     try:
-        entry = local.get(change.dn, _ATTRIBUTES)
-        now, guid = entry.security_descriptor(), entry.guid()
-        if not unchanged_since(now, change.before):
+        now = standing(change, local)
+        if not change.is_before(now):
             raise Conflict(
                 change.dn,
-                change.before,
-                now,
+                change.before if isinstance(change, Change) else None,
+                now.descriptor,
                 f"'{change.dn}' was changed by somebody else since it was read "
-                f"({difference(now, change.before)}); nothing was written there: run again",
+                f"({change.difference(now)}); nothing was written there: run again",
             )
         _write(change, now, local)
         written = True
@@ -128,24 +115,23 @@ def _perform(
         return "failed", error, None
     if journal is not None:
         try:
-            journal.written(change, guid)
+            journal.written(change, now.guid)
         except JournalError as error:
             return "applied", error, stored
     return "applied", None, stored
 
 
-def _write(change: Change, now: SecurityDescriptor, local: Directory) -> None:
+def _write(change: AnyChange, now: Standing, local: Directory) -> None:
     """Write a change over ``now``, and find out whether it is there.
 
     Raises Unanswered where nobody knows; any other error says that it was not written.
     """
-    after = _with_inherited_of(now, change.after)
     pauses = iter(PAUSES)
     is_repeated = False
     while True:
         failure: Busy | Unanswered
         try:
-            local.write_dacl(change.dn, after)
+            _send(change, now, local)
         except Busy as busy:
             pause = next(pauses, None)
             if pause is None:
@@ -157,14 +143,14 @@ def _write(change: Change, now: SecurityDescriptor, local: Directory) -> None:
         else:
             return
         found = _found_after(failure, change, local)
-        if _is_there(found, change.after):
+        if _is_there(change, found):
             return
-        if not unchanged_since(found, now):
+        if not change.is_before(found):
             raise Conflict(
                 change.dn,
-                now,
-                found,
-                f"'{change.dn}' was changed by somebody else while it was written ({difference(found, now)}): "
+                now.descriptor,
+                found.descriptor,
+                f"'{change.dn}' was changed by somebody else while it was written ({change.difference(found)}): "
                 "compare its permissions with the plan",
             ) from failure
         if isinstance(failure, Unanswered):
@@ -173,10 +159,21 @@ def _write(change: Change, now: SecurityDescriptor, local: Directory) -> None:
             is_repeated = True
 
 
-def _found_after(failure: Busy | Unanswered, change: Change, local: Directory) -> SecurityDescriptor:
+def _send(change: AnyChange, now: Standing, local: Directory) -> None:
+    """Ask the directory for what the change writes."""
+    if isinstance(change, ValueChange):
+        local.modify_values(change.dn, change.attribute, add=change.add, remove=change.remove)
+        return
+    if change.writes_owner and change.after.owner is not None:
+        local.write_owner(change.dn, change.after.owner)
+    if change.writes_dacl and now.descriptor is not None:
+        local.write_dacl(change.dn, _with_inherited_of(now.descriptor, change.after))
+
+
+def _found_after(failure: Busy | Unanswered, change: AnyChange, local: Directory) -> Standing:
     """What is there after a write that failed. Raises Unanswered where that cannot be read."""
     try:
-        return local.get(change.dn, _ATTRIBUTES).security_descriptor()
+        return standing(change, local)
     except ADSyncConfigError as error:
         if isinstance(failure, Busy):
             raise failure from error
@@ -192,25 +189,29 @@ def _given_up(failure: Unanswered, dn: str) -> DirectoryError:
     return DirectoryError(f"'{dn}' was not written, tried twice: {failure.__cause__ or failure}", dn=dn)
 
 
-def _is_there(found: SecurityDescriptor, after: SecurityDescriptor) -> bool:
+def _is_there(change: AnyChange, found: Standing) -> bool:
     """True when the object is what it was to become.
 
     A controller may sort what it is sent into canonical order; it must not leave that order.
     """
-    disordered = is_canonical(_dacl(after)) and not is_canonical(_dacl(found))
-    return same_permissions(found, after) and not disordered
+    there = found.descriptor
+    if isinstance(change, ValueChange) or there is None or not change.writes_dacl:
+        return change.is_after(found)
+    disordered = is_canonical(_dacl(change.after)) and not is_canonical(_dacl(there))
+    as_owned = not change.writes_owner or there.owner == change.after.owner
+    return as_owned and same_permissions(there, change.after) and not disordered
 
 
-def _compare(change: Change, directory: Directory) -> SecurityDescriptor:
+def _compare(change: AnyChange, local: Directory) -> SecurityDescriptor | None:
     """What reads back; raises DirectoryError unless it is what the object was to become."""
-    stored = directory.get(change.dn, _ATTRIBUTES).security_descriptor()
-    if not _is_there(stored, change.after):
+    stored = standing(change, local)
+    if not _is_there(change, stored):
         raise DirectoryError(
-            f"'{change.dn}' was written, and reads back otherwise ({difference(stored, change.after)}): compare "
-            "its permissions with the plan",
+            f"'{change.dn}' was written, and reads back otherwise ({change.difference(stored, from_after=True)}): "
+            "compare it with the plan",
             dn=change.dn,
         )
-    return stored
+    return stored.descriptor
 
 
 def _dacl(descriptor: SecurityDescriptor) -> Acl:

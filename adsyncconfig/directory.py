@@ -5,9 +5,9 @@ these promises, and tests/test_directory.py holds them to it:
 
 1. Names compare without regard to case; an entry's ``dn`` is the directory's own spelling.
 2. Attribute values are bytes as the wire has them; ``Entry`` reads them as text, SID, GUID or descriptor.
-3. A descriptor is read with owner, group and DACL (SD flags 7) and written with the DACL alone (SD flags 4),
-   so that owner, group and SACL are never touched.
-4. After a write the directory derives inherited entries again, on the object and below it.
+3. A descriptor is read with owner, group and DACL (SD flags 7). A write of the DACL sends that alone (SD flags 4),
+   and a write of the owner that alone (SD flags 1): group and SACL are never touched.
+4. After a write of either the directory derives inherited entries again, on the object and below it.
 5. What goes wrong is one of the DirectoryError classes, with the object's DN where there is one.
 6. What is asked for again after a lost connection or by a busy controller is reading. A write is sent once:
    Busy and NotFound say that it was not made, and Unanswered that nobody knows.
@@ -38,6 +38,7 @@ PAUSES: Final = (0.2, 0.6, 1.2)
 class Scope(Enum):
     """How far a search goes below its base."""
 
+    BASE = "the base itself"
     ONE_LEVEL = "one level"
     SUBTREE = "subtree"
 
@@ -152,6 +153,21 @@ class Directory(Protocol):
 
     def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
         """Replace the object's DACL. Raises AccessDenied, NotFound, Busy, Unanswered, DirectoryError."""
+
+    def write_owner(self, dn: str, owner: Sid) -> None:
+        """Make this the object's owner. Raises AccessDenied, NotFound, DirectoryError.
+
+        A controller takes the caller's own SID, a group of the caller's that may own, or with the right to restore
+        files any (MS-ADTS 6.1.3.3).
+        """
+
+    def modify_values(
+        self, dn: str, attribute: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> None:
+        """Add values to the object's attribute and remove others, in one request; the rest of them stay.
+
+        Raises AccessDenied, NotFound, DirectoryError.
+        """
 
     @property
     def caller(self) -> str | None:

@@ -124,10 +124,17 @@ class Unanswered(Unreachable):
 
 
 class Conflict(DirectoryError):
-    """The object's descriptor is no longer the one that the plan was made from."""
+    """The object is no longer as the plan was made from: ``before`` and ``now`` are its descriptors.
+
+    None where it is about an attribute's values.
+    """
 
     def __init__(
-        self, dn: str, before: SecurityDescriptor, now: SecurityDescriptor, message: str | None = None
+        self,
+        dn: str,
+        before: SecurityDescriptor | None,
+        now: SecurityDescriptor | None,
+        message: str | None = None,
     ) -> None:
         super().__init__(
             message

@@ -2,16 +2,16 @@
 
 JSON Lines, each with the digest of itself behind the digest of the line before it:
 
-    line 1     {"format": "adsyncconfig-journal", "version": 1, "cmdlet", "started", "tool", "who": {"local",
+    line 1     {"format": "adsyncconfig-journal", "version": 1 or 2, "cmdlet", "started", "tool", "who": {"local",
                 "directory"}, "forest": {"rootDomain", "sid"}, "controller", "account", "source", "changes":
-                [{"number", "operation", "domain", "dn", "label", "before": {"base64", "sddl"}, "after"}]}
+                [{"number", "operation", "domain", "dn", "label", and what ``record.change_to_json`` makes of it}]}
     a step     {"change": number, "step": "writing", "time", "controller"}          before anything is sent
                {"change": number, "step": "written", "time", "guid"}                read back and compared
                {"change": number, "step": "failed", "time", "written": true, false or null, "error"}
     the last   {"step": "ended", "time"}                                            absent: it was interrupted
 
-Rule 1: the first line holds every descriptor that the run may replace, and is on the disk before the first
-        write; so is a change's "writing" before that change. No password is ever in it.
+Rule 1: the first line holds every descriptor and value that the run may replace, and is on the disk before the
+        first write; so is a change's "writing" before that change. No password is ever in it.
 Rule 2: a last line that breaks off is a run that was killed there, and the rest counts. Anything else that
         does not fit its digest is refused as a whole.
 Rule 3: when a line can't be written the journal takes no more, and says so in ``error``.
@@ -33,13 +33,13 @@ from . import record
 from .account import Principal
 from .directory import Directory
 from .errors import ADSyncConfigError, JournalError
-from .plan import Change
+from .plan import AnyChange
 from .record import ForestIdentity
 
 __all__ = ["FORMAT", "VERSION", "Journal", "RecordedChange", "RecordedRun", "default_journal", "read_journal"]
 
 FORMAT: Final = "adsyncconfig-journal"
-VERSION: Final = 1
+VERSION: Final = 2
 _STEPS: Final = frozenset({"writing", "written", "failed", "ended"})
 
 
@@ -76,7 +76,7 @@ class Journal:
         *,
         cmdlet: str,
         account: Principal | None,
-        changes: Sequence[Change],
+        changes: Sequence[AnyChange],
         directory: Directory,
         source: Mapping[str, str] | None = None,
     ) -> None:
@@ -111,18 +111,18 @@ class Journal:
                 f"cannot create {self._what}: you may not write to '{folder}'; give --journal FILE"
             )
 
-    def writing(self, change: Change, controller: str) -> None:
+    def writing(self, change: AnyChange, controller: str) -> None:
         """Say that this change is about to be written there."""
         if self._handle is None:
             self._begin()
         self._append({"change": self._numbers[id(change)], "step": "writing", "controller": controller})
 
-    def written(self, change: Change, guid: UUID | None) -> None:
+    def written(self, change: AnyChange, guid: UUID | None) -> None:
         """Say that this change is there, as read back, on the object with this objectGUID."""
         number = self._numbers[id(change)]
         self._append({"change": number, "step": "written", "guid": None if guid is None else str(guid)})
 
-    def failed(self, change: Change, error: ADSyncConfigError, *, written: bool | None) -> None:
+    def failed(self, change: AnyChange, error: ADSyncConfigError, *, written: bool | None) -> None:
         """Say that this change failed; ``written`` None where nobody knows what the controller did."""
         number = self._numbers[id(change)]
         self._append({"change": number, "step": "failed", "written": written, "error": str(error)})
@@ -153,7 +153,8 @@ class Journal:
             {"number": number, **record.change_to_json(change)}
             for number, change in enumerate(self._changes, 1)
         ]
-        head = {"format": FORMAT, "version": VERSION, **self._run, "tool": record.tool(), "changes": changes}
+        version = record.version_of(self._changes)
+        head = {"format": FORMAT, "version": version, **self._run, "tool": record.tool(), "changes": changes}
         self._append(head, time="started")
         with suppress(OSError):  # a file system that can't is no reason to stop
             record.keep_name(folder)
@@ -183,7 +184,7 @@ class RecordedChange:
     ``begun``: it may have been written. ``guid``: the object's, where the run came to its end there.
     """
 
-    change: Change
+    change: AnyChange
     begun: bool = False
     guid: UUID | None = None
 

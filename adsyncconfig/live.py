@@ -1,7 +1,8 @@
 """A domain controller over LDAP: what is asked of it once somebody is logged on (logon.py, transport.py).
 
 Rule 1: referrals are never followed: the server of another domain is named by the caller.
-Rule 2: every operation states its SD flags: 7 to read (owner, group, DACL), 4 to write (DACL only).
+Rule 2: every operation states its SD flags: 7 to read (owner, group, DACL), 4 or 1 to write (DACL or owner
+        alone).
 Rule 3: what the server says of an operation is turned into this package's errors, in ``_check``.
 Rule 4: everything is asked through a ``Session``, which knows what to do when the connection is lost.
 
@@ -14,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 import ldap3
@@ -48,6 +50,7 @@ SD_FLAGS_OID: Final = "1.2.840.113556.1.4.801"
 # The control's value is a BER sequence of one integer.
 SD_FLAGS_READ: Final = (SD_FLAGS_OID, True, b"\x30\x03\x02\x01\x07")  # owner, group, DACL
 SD_FLAGS_WRITE: Final = (SD_FLAGS_OID, True, b"\x30\x03\x02\x01\x04")  # DACL
+SD_FLAGS_OWNER: Final = (SD_FLAGS_OID, True, b"\x30\x03\x02\x01\x01")  # owner
 # DNs as <GUID=...>;<SID=S-1-...>;DN (MS-ADTS 3.1.1.3.4.1.5): the SID of the forest's root comes without a request
 # of its own. Not critical: a server that knows it not answers as ever.
 EXTENDED_DN: Final = ("1.2.840.113556.1.4.529", False, b"\x30\x03\x02\x01\x01")
@@ -59,7 +62,12 @@ MOST_VALUES: Final = 5_000_000  # of one attribute
 _EXTENDED: Final = re.compile(r"^(?:<[A-Z]+=[^<>]*>;)+")
 _EXTENDED_SID: Final = re.compile(r"^(?:<GUID=[^<>]*>;)?<SID=(S-1-[0-9-]+)>;")
 _RANGE: Final = re.compile(r";range=\d+-(\d+|\*)$")
-_SCOPES: Final = {Scope.ONE_LEVEL: ldap3.LEVEL, Scope.SUBTREE: ldap3.SUBTREE}
+_SCOPES: Final = {Scope.BASE: ldap3.BASE, Scope.ONE_LEVEL: ldap3.LEVEL, Scope.SUBTREE: ldap3.SUBTREE}
+#: What a controller says of an owner that its rules forbid (MS-ADTS 6.1.3.3): ERROR_INVALID_OWNER.
+_OWNER_MEANINGS: Final = {
+    "constraintViolation": "you may make only yourself or a group of yours its owner, unless you hold the right to "
+    "restore files"
+}
 _ROOT_DSE: Final = {
     "default_naming_context": "defaultNamingContext",
     "root_domain_naming_context": "rootDomainNamingContext",
@@ -172,12 +180,30 @@ class LiveDirectory:
 
     def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
         """Replace the object's DACL. Raises AccessDenied, NotFound, Busy, Unanswered, DirectoryError."""
-        data = dacl_alone(descriptor).to_bytes()
-        changes = {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [data])]}
-        answer = self._session.write(
-            lambda connection: connection.modify(dn, changes, controls=[SD_FLAGS_WRITE]), "modifyResponse", dn
+        self._modify(
+            dn,
+            {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [dacl_alone(descriptor).to_bytes()])]},
+            "write the permissions of",
+            control=SD_FLAGS_WRITE,
         )
-        _check(answer.result, dn, "write the permissions of")
+
+    def write_owner(self, dn: str, owner: Sid) -> None:
+        """Make this the object's owner. Raises AccessDenied, NotFound, Busy, Unanswered, DirectoryError."""
+        data = SecurityDescriptor(owner=owner).to_bytes()
+        self._modify(
+            dn,
+            {"nTSecurityDescriptor": [(ldap3.MODIFY_REPLACE, [data])]},
+            "write the owner of",
+            control=SD_FLAGS_OWNER,
+            meanings=_OWNER_MEANINGS,
+        )
+
+    def modify_values(
+        self, dn: str, attribute: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> None:
+        """Add values to the object's attribute and remove others, in one request. Raises as ``write_dacl``."""
+        changes = [(ldap3.MODIFY_DELETE, list(remove)), (ldap3.MODIFY_ADD, list(add))]
+        self._modify(dn, {attribute: [each for each in changes if each[1]]}, f"write {attribute} of")
 
     @property
     def caller(self) -> str | None:
@@ -216,6 +242,22 @@ class LiveDirectory:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _modify(
+        self,
+        dn: str,
+        changes: Mapping[str, Any],
+        action: str,
+        *,
+        control: tuple[str, bool, bytes] | None = None,
+        meanings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """One modify request; ``meanings`` say what result codes stand for that mean more here than elsewhere."""
+        controls = None if control is None else [control]
+        answer = self._session.write(
+            lambda connection: connection.modify(dn, changes, controls=controls), "modifyResponse", dn
+        )
+        _check(answer.result, dn, action, meanings)
 
     def _search(
         self,
@@ -326,7 +368,9 @@ def _entry(response: Mapping[str, Any]) -> Entry:
     )
 
 
-def _check(result: Mapping[str, Any], dn: str, action: str) -> None:
+def _check(
+    result: Mapping[str, Any], dn: str, action: str, meanings: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Raise the error that an operation's result stands for."""
     code = result["description"]
     if code == "success":
@@ -338,5 +382,5 @@ def _check(result: Mapping[str, Any], dn: str, action: str) -> None:
     said = shortened((result["message"] or "").split("\x00")[0])
     if code == "insufficientAccessRights":
         raise AccessDenied(f"you may not {action} '{dn}' (insufficientAccessRights)", dn=dn)
-    meaning = RESULT_MEANINGS.get(code, code)
+    meaning = meanings.get(code) or RESULT_MEANINGS.get(code, code)
     raise DirectoryError(f"cannot {action} '{dn}': {meaning} ({code}{': ' if said else ''}{said})", dn=dn)

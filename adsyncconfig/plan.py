@@ -1,6 +1,7 @@
 """What a run would change, worked out from what is there: pure, without a directory.
 
-A plan keeps the descriptors that it was made from, so that ``apply`` can tell whether they still hold.
+A change keeps what it was made from, so that ``apply`` can tell whether that still holds. There are two kinds, of
+permissions and of an attribute's values; what every kind can be asked has the same name in both.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from acl import AccessMask, Ace, Acl, AclError, SecurityDescriptor
 from acl.edit import grant, is_canonical, revoke
@@ -18,8 +20,11 @@ from .catalogue import TargetKind
 from .errors import UnsafePlan
 
 __all__ = [
+    "AnyChange",
     "Change",
+    "Standing",
     "Target",
+    "ValueChange",
     "ace_text",
     "difference",
     "plan_grants",
@@ -46,8 +51,23 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """What an object has at one moment of what a change is about.
+
+    ``values`` are those of the change's own that the object has; ``guid`` is its objectGUID.
+    """
+
+    guid: UUID | None = None
+    descriptor: SecurityDescriptor | None = None
+    values: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
-    """One object's permissions before and after. ``added`` and ``removed`` compare them as multisets."""
+    """One object's permissions before and after. ``added`` and ``removed`` compare them as multisets.
+
+    What differs is what is written: the DACL with its protection, the owner, or both.
+    """
 
     operation: str
     domain: str
@@ -59,7 +79,18 @@ class Change:
     @property
     def is_needed(self) -> bool:
         """False when everything is there already."""
-        return self.before.dacl != self.after.dacl
+        return self.writes_dacl or self.writes_owner
+
+    @property
+    def writes_dacl(self) -> bool:
+        """True when the DACL, or whether it inherits, is to change."""
+        before, after = self.before, self.after
+        return before.dacl != after.dacl or before.dacl_is_protected != after.dacl_is_protected
+
+    @property
+    def writes_owner(self) -> bool:
+        """True when the owner is to change."""
+        return self.before.owner != self.after.owner
 
     @property
     def added(self) -> tuple[Ace, ...]:
@@ -70,6 +101,101 @@ class Change:
     def removed(self) -> tuple[Ace, ...]:
         """The entries of ``before`` that ``after`` lacks: those that others were merged into."""
         return _difference(self.before, self.after)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What the change is about: two with the same one follow upon each other."""
+        return (self.dn.lower(),)
+
+    def is_before(self, now: Standing) -> bool:
+        """True when what the change writes is as it was planned from."""
+        return self._stands(now, self.before)
+
+    def is_after(self, now: Standing) -> bool:
+        """True when what the change writes is as it is to become."""
+        return self._stands(now, self.after)
+
+    def _stands(self, now: Standing, then: SecurityDescriptor) -> bool:
+        there = now.descriptor
+        if there is None or (self.writes_owner and there.owner != then.owner):
+            return False
+        return not self.writes_dacl or unchanged_since(there, then)
+
+    def difference(self, now: Standing, *, from_after: bool = False) -> str:
+        """What sets the object apart from what the change was planned from, or from what it was to become."""
+        there, then = now.descriptor, self.after if from_after else self.before
+        if there is None:
+            return "its permissions cannot be read"
+        parts = []
+        if self.writes_owner and there.owner != then.owner:
+            parts.append(f"the owner is {there.owner}, not {then.owner}")
+        if self.writes_dacl and not unchanged_since(there, then):
+            parts.append(difference(there, then))
+        return "; ".join(parts)
+
+    def settled(self, now: Standing) -> Change:
+        """The change with nothing to do, where everything is as it is to become."""
+        there = now.descriptor or self.after
+        return replace(self, before=there, after=there)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """Values of one attribute of an object that come and go; the attribute's other values stay.
+
+    It is done when every value of ``add`` is there, and none of ``remove``. Without either nothing is to be done.
+    """
+
+    operation: str
+    domain: str
+    dn: str
+    label: str
+    attribute: str
+    add: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+    @property
+    def is_needed(self) -> bool:
+        """False when there is nothing to do."""
+        return bool(self.add or self.remove)
+
+    @property
+    def added(self) -> tuple[Ace, ...]:
+        """None: no permissions change."""
+        return ()
+
+    @property
+    def removed(self) -> tuple[Ace, ...]:
+        """None: no permissions change."""
+        return ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What the change is about."""
+        return (self.dn.lower(), self.attribute.lower(), *sorted((*self.add, *self.remove)))
+
+    def is_before(self, now: Standing) -> bool:
+        """True when the object has what is to go, and not what is to come."""
+        return now.values == frozenset(self.remove)
+
+    def is_after(self, now: Standing) -> bool:
+        """True when the object has what is to come, and not what is to go."""
+        return now.values == frozenset(self.add)
+
+    def difference(self, now: Standing, *, from_after: bool = False) -> str:
+        """What sets the object apart from what the change was planned from, or from what it was to become."""
+        then = frozenset(self.add if from_after else self.remove)
+        parts = [f"+{value}" for value in sorted(now.values - then)]
+        parts += [f"-{value}" for value in sorted(then - now.values)]
+        return f"{self.attribute}: {' '.join(parts)}"
+
+    def settled(self, now: Standing) -> ValueChange:  # noqa: ARG002 - as of every change
+        """The change with nothing to do."""
+        return replace(self, add=(), remove=())
+
+
+#: A change of either kind.
+AnyChange = Change | ValueChange
 
 
 def plan_grants(operation: str, target: Target, aces: Iterable[Ace]) -> tuple[Change, tuple[str, ...]]:

@@ -2,9 +2,9 @@
 
 One JSON document:
 
-    {"format": "adsyncconfig-plan", "version": 1, "cmdlet", "created", "tool", "forest": {"rootDomain", "sid"},
+    {"format": "adsyncconfig-plan", "version": 1 or 2, "cmdlet", "created", "tool", "forest": {"rootDomain", "sid"},
      "account": {"dn", "sid", "name"} or null, "warnings": [text], "changes": [{"operation", "domain", "dn",
-     "label", "before": {"base64", "sddl"}, "after": {"base64", "sddl"}}], "digest"}
+     "label", and what ``record.change_to_json`` makes of it}], "digest"}
 
 Rule 1: only changes that are needed stand in a plan; one without any is a plan too.
 Rule 2: a file is read as a whole before anything of it is used, and refused where its digest does not fit.
@@ -25,13 +25,13 @@ from . import record
 from .account import Principal
 from .directory import Directory
 from .errors import PlanFileError
-from .plan import Change
+from .plan import AnyChange
 from .record import ForestIdentity
 
 __all__ = ["FORMAT", "VERSION", "Plan", "read_plan", "write_plan"]
 
 FORMAT: Final = "adsyncconfig-plan"
-VERSION: Final = 1
+VERSION: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Plan:
     created: str
     forest: ForestIdentity
     account: Principal | None
-    changes: tuple[Change, ...]
+    changes: tuple[AnyChange, ...]
     warnings: tuple[str, ...] = ()
     tool: str = ""
 
@@ -54,7 +54,7 @@ class Plan:
         cls,
         cmdlet: str,
         account: Principal | None,
-        changes: Iterable[Change],
+        changes: Iterable[AnyChange],
         *,
         directory: Directory,
         warnings: Iterable[str] = (),
@@ -82,7 +82,7 @@ class Plan:
     def _content(self) -> dict[str, Any]:
         return {
             "format": FORMAT,
-            "version": VERSION,
+            "version": record.version_of(self.changes),
             "cmdlet": self.cmdlet,
             "created": self.created,
             "tool": self.tool or record.tool(),

@@ -2,7 +2,7 @@
 
 Rule 1: what a tool cannot express is said as a comment in its place, with the SDDL, and never approximated.
 Rule 2: neither tool looks whether the permissions still are what the plan was made from; both files say so.
-        dsacls.exe edits entries, LDIF replaces the whole DACL.
+        dsacls.exe edits entries, LDIF replaces the whole DACL. Owners and values of attributes go in LDIF alone.
 Rule 3: names from the directory cannot leave the place that they are put in: comments hold no line breaks and
         nothing that cmd.exe acts upon; a DN goes in quotes, with quotes and percent signs in hexadecimal form
         (RFC 4514 2.4), since cmd.exe looks for both inside quotes too.
@@ -19,12 +19,12 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from acl import AccessMask, Ace, AceFlag, AceType, Acl
+from acl import AccessMask, Ace, AceFlag, AceType, Acl, SecurityDescriptor
 from acl.edit import missing
 
 from .directory import dacl_alone
 from .dsacls import RIGHTS
-from .plan import Change, ace_text, difference
+from .plan import AnyChange, Change, ValueChange, ace_text, difference
 from .plan_file import Plan
 from .schema import Kind, bundled, bundled_rights
 
@@ -33,6 +33,7 @@ __all__ = ["as_dsacls", "as_ldif"]
 _SD_FLAGS: Final = (
     "control: 1.2.840.113556.1.4.801 true:: MAMCAQQ="  # a BER sequence of the integer 4: the DACL
 )
+_OWNER_FLAGS: Final = "control: 1.2.840.113556.1.4.801 true:: MAMCAQE="  # ... 1: the owner
 _LDIF_WIDTH: Final = 76
 #: Inheritance flags -> the option of dsacls.
 _INHERITANCE: Final = {
@@ -74,23 +75,50 @@ def as_ldif(plan: Plan) -> str:
     lines = [
         "version: 1",
         *(f"# {_plain(line)}" for line in _headings(plan)),
-        "# Each record replaces a whole DACL, whatever it is by then: run it soon, or make a new plan.",
-        "# The control keeps owner, group and SACL out of it (SD flags 4). A tool that ignores control lines, as",
-        "# ldifde.exe may, must not be used.",
+        "# A record replaces a whole DACL, whatever it is by then: run it soon, or make a new plan.",
+        "# The control keeps what is not meant out of it (SD flags 4: DACL, 1: owner). A tool that ignores",
+        "# control lines, as ldifde.exe may, must not be used.",
     ]
     for change in plan.changes:
-        value = base64.b64encode(dacl_alone(change.after).to_bytes()).decode("ascii")
-        lines += [
+        lines += _values(change) if isinstance(change, ValueChange) else _descriptors(change)
+    return "\n".join(lines) + "\n"
+
+
+def _descriptors(change: Change) -> Iterator[str]:
+    """A record for each part of the descriptor that changes, under the control that leaves the others out."""
+    parts: list[tuple[str, str, SecurityDescriptor]] = []
+    if change.writes_owner:
+        said = f"the owner becomes {change.after.owner}, from {change.before.owner}"
+        parts.append((said, _OWNER_FLAGS, SecurityDescriptor(owner=change.after.owner)))
+    if change.writes_dacl:
+        parts.append((difference(change.after, change.before), _SD_FLAGS, dacl_alone(change.after)))
+    for said, flags, descriptor in parts:
+        value = base64.b64encode(descriptor.to_bytes()).decode("ascii")
+        yield from (
             "",
-            f"# {_plain(change.operation)}: {_plain(difference(change.after, change.before))}",
-            *_folded(_ldif_dn(change.dn)),
-            _SD_FLAGS,
+            f"# {_plain(change.operation)}: {_plain(said)}",
+            *_folded(_ldif_line("dn", change.dn)),
+            flags,
             "changetype: modify",
             "replace: nTSecurityDescriptor",
             *_folded(f"nTSecurityDescriptor:: {value}"),
             "-",
-        ]
-    return "\n".join(lines) + "\n"
+        )
+
+
+def _values(change: ValueChange) -> Iterator[str]:
+    yield from (
+        "",
+        f"# {_plain(change.operation)}",
+        *_folded(_ldif_line("dn", change.dn)),
+        "changetype: modify",
+    )
+    for verb, values in (("delete", change.remove), ("add", change.add)):
+        if values:
+            yield f"{verb}: {change.attribute}"
+            for value in values:
+                yield from _folded(_ldif_line(change.attribute, value))
+            yield "-"
 
 
 def _headings(plan: Plan) -> Iterator[str]:
@@ -99,8 +127,19 @@ def _headings(plan: Plan) -> Iterator[str]:
     yield f"It has {len(plan.changes)} changes. Invoke-ADSyncPlan applies it more safely, from --plan-out."
 
 
-def _commands(change: Change) -> Iterator[str]:
+def _commands(change: AnyChange) -> Iterator[str]:
     """The lines for one object: inheritance, then what is taken away, then what is added."""
+    if isinstance(change, ValueChange):
+        for verb, values in (("take away", change.remove), ("add", change.add)):
+            yield from (
+                f"rem not expressed: {verb} {change.attribute} {_plain(value)}; dsacls.exe edits permissions alone"
+                for value in values
+            )
+        return
+    if change.writes_owner:
+        yield f"rem not expressed: the owner becomes {change.after.owner}; dsacls.exe sets no owner"
+    if not change.writes_dacl:
+        return
     before, after = change.before.dacl or Acl(), change.after.dacl or Acl()
     dn = _quoted_dn(change.dn)
     if change.before.dacl_is_protected != change.after.dacl_is_protected:
@@ -202,10 +241,10 @@ def _hexadecimal(found: re.Match[str]) -> str:
     return f"\\{ord(text[-1]):02X}" if text[-1] in '"%' or text[-1] < " " else text
 
 
-def _ldif_dn(dn: str) -> str:
-    if dn.isascii() and dn.isprintable() and dn[0] not in " :<" and not dn.endswith(" "):
-        return f"dn: {dn}"
-    return f"dn:: {base64.b64encode(dn.encode('utf-8')).decode('ascii')}"
+def _ldif_line(name: str, value: str) -> str:
+    if value.isascii() and value.isprintable() and value[0] not in " :<" and not value.endswith(" "):
+        return f"{name}: {value}"
+    return f"{name}:: {base64.b64encode(value.encode('utf-8')).decode('ascii')}"
 
 
 def _folded(line: str) -> Iterator[str]:

@@ -7,17 +7,17 @@ any other, and the whole plan is refused.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, Unpack
 
 from .directory import Directory
 from .errors import Conflict, NotFound, PlanFileError, UnknownName
-from .plan import Change, difference, unchanged_since
+from .plan import AnyChange, Change
 from .plan_file import read_plan
 from .record import ForestIdentity
 from .result import SetResult
 from .running import RunParameters, finish
+from .standing import standing
 
 __all__ = ["CMDLET", "invoke_adsync_plan"]
 
@@ -49,10 +49,10 @@ def invoke_adsync_plan(directory: Directory, *, path: str | Path, **run: Unpack[
     )
 
 
-def _as_it_stands(directory: Directory, change: Change) -> Change:
+def _as_it_stands(directory: Directory, change: AnyChange) -> AnyChange:
     """The change as planned, or one that needs nothing where it is done. Raises Conflict and UnknownName."""
     try:
-        entry = directory.for_domain(change.domain).get(change.dn, ("nTSecurityDescriptor",))
+        now = standing(change, directory.for_domain(change.domain))
     except NotFound:
         raise UnknownName(
             change.dn,
@@ -60,16 +60,15 @@ def _as_it_stands(directory: Directory, change: Change) -> Change:
             f"there is no object '{change.dn}' any more, or you may not see it; nothing was changed: make a new "
             "plan",
         ) from None
-    now = entry.security_descriptor()
     # The order of these two matters for a change of order alone: it is to be made where it is not.
-    if unchanged_since(now, change.after):
-        return replace(change, before=now, after=now)
-    if unchanged_since(now, change.before):
+    if change.is_after(now):
+        return change.settled(now)
+    if change.is_before(now):
         return change
     raise Conflict(
         change.dn,
-        change.before,
-        now,
-        f"'{change.dn}' was changed since the plan was made ({difference(now, change.before)}); nothing was "
+        change.before if isinstance(change, Change) else None,
+        now.descriptor,
+        f"'{change.dn}' was changed since the plan was made ({change.difference(now)}); nothing was "
         "changed: make a new plan",
     )

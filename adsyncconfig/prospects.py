@@ -21,7 +21,7 @@ from .dn import DistinguishedName
 from .effect import Answer, Effect, Examiner, effects, known_operations, token_in
 from .errors import DirectoryError
 from .operations import Operation, Place, names_of_operations
-from .plan import Change, Target, ace_text
+from .plan import AnyChange, Change, Target, ace_text
 from .result import ChangeResult
 from .schema import Schema
 from .shortfalls import described, shortfalls
@@ -69,7 +69,7 @@ class Prospects:
         self._added.append((target, known, self._examiners[target.domain], container))
 
     def conclude(
-        self, changes: Sequence[Change], results: Sequence[ChangeResult]
+        self, changes: Sequence[AnyChange], results: Sequence[ChangeResult]
     ) -> tuple[list[Effect], list[str]]:
         """The effect of each target, and what to warn of; changes and what became of them as targets were added."""
         found: list[Effect] = []
@@ -83,7 +83,9 @@ class Prospects:
         for (target, operations, examiner, container), change, result in zip(
             self._added, changes, results, strict=False
         ):
-            after = result.stored or (change.after if result.status == "planned" else target.descriptor)
+            after = result.stored or target.descriptor
+            if isinstance(change, Change) and result.status == "planned":
+                after = change.after
             here = effects(operations, target, after, examiner, container=container)
             found += here
             if self._warns and result.status not in ("failed", "declined"):

@@ -7,6 +7,8 @@ Rule 2: a descriptor stands there twice, as base64 of its bytes and as SDDL for 
         a record whose two forms differ is refused.
 Rule 3: a forest is known by its root domain's name and SID: a laboratory may bear the same names, not the SID.
 Rule 4: a file is made new: what exists under its name, a symbolic link too, is never touched.
+Rule 5: a file says the lowest version that can hold its changes, so that an older program reads what it can do,
+        and refuses the rest. Version 1 holds changes of a DACL, version 2 also those of an owner and of values.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,7 +30,7 @@ from .account import Principal
 from .directory import Directory
 from .dn import DistinguishedName
 from .errors import ADSyncConfigError
-from .plan import Change
+from .plan import AnyChange, Change, ValueChange
 
 __all__ = [
     "ForestIdentity",
@@ -42,6 +44,7 @@ __all__ = [
     "read_file",
     "require_version",
     "tool",
+    "version_of",
 ]
 
 #: Errors of values that a record holds under the wrong type, or not at all.
@@ -113,28 +116,54 @@ def account_from_json(record: Mapping[str, Any] | None) -> Principal | None:
     return Principal(_text(record, "dn"), Sid.from_string(record["sid"]), _text(record, "name"))
 
 
-def change_to_json(change: Change) -> dict[str, Any]:
-    """A change as a record has it, with both descriptors."""
-    return {
+#: What a record says of a change of another kind than that of a DACL alone, which version 1 knows.
+_OWNER: Final = "owner"
+_VALUES: Final = "values"
+
+
+def version_of(changes: Iterable[AnyChange]) -> int:
+    """The first version of plan files and journals that can hold these changes."""
+    dacls = all(isinstance(change, Change) and not change.writes_owner for change in changes)
+    return 1 if dacls else 2
+
+
+def change_to_json(change: AnyChange) -> dict[str, Any]:
+    """A change as a record has it: with both descriptors, or with the values that come and go."""
+    place = {
         "operation": change.operation,
         "domain": change.domain,
         "dn": change.dn,
         "label": change.label,
+    }
+    if isinstance(change, ValueChange):
+        values = {"attribute": change.attribute, "add": list(change.add), "remove": list(change.remove)}
+        return {**place, "writes": _VALUES, **values}
+    writes = {"writes": _OWNER} if change.writes_owner else {}
+    descriptors = {
         "before": _descriptor_to_json(change.before),
         "after": _descriptor_to_json(change.after),
     }
+    return {**place, **writes, **descriptors}
 
 
-def change_from_json(record: Mapping[str, Any]) -> Change:
+def change_from_json(record: Mapping[str, Any]) -> AnyChange:
     """What ``change_to_json`` gave. Raises the errors of DAMAGE."""
     dn = _text(record, "dn")
     DistinguishedName.parse(dn)
+    writes = record.get("writes")
+    if writes not in (None, _OWNER, _VALUES):
+        raise ValueError(f"a change of '{dn}' writes '{writes}', which nothing here does")
+    place = (_text(record, "operation"), _text(record, "domain"), dn, _text(record, "label"))
+    if writes == _VALUES:
+        added, removed = (tuple(map(_whole_text, record[name])) for name in ("add", "remove"))
+        return ValueChange(*place, _text(record, "attribute"), added, removed)
     before, after = (_descriptor_from_json(record[name]) for name in ("before", "after"))
     if before.dacl is None or after.dacl is None:
         raise ValueError(f"a descriptor of '{dn}' has no access control list")
-    return Change(
-        _text(record, "operation"), _text(record, "domain"), dn, _text(record, "label"), before, after
-    )
+    change = Change(*place, before, after)
+    if change.writes_owner != (writes == _OWNER):
+        raise ValueError(f"the owners of '{dn}' do not fit what its change writes")
+    return change
 
 
 def require_version(record: Any, name: str, version: int, what: str, error: type[ADSyncConfigError]) -> None:
@@ -206,6 +235,12 @@ def _text(record: Mapping[str, Any], name: str) -> str:
     value = record[name]
     if not isinstance(value, str) or not value:
         raise TypeError(f"{name} is no text")
+    return value
+
+
+def _whole_text(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError("a value is no text")
     return value
 
 

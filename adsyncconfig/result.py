@@ -3,25 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
-from acl import Ace, SecurityDescriptor
+from acl import Ace, SecurityDescriptor, Sid
 from acl.sddl import ace_to_sddl
 
 from .account import Principal
+from .plan import AnyChange, ValueChange
 
 if TYPE_CHECKING:
     from .effect import Effect
     from .plan_file import Plan
 
-__all__ = ["ChangeResult", "SetResult", "Status", "extended"]
+__all__ = ["ChangeResult", "OwnerChange", "SetResult", "Status", "ValuesChanged", "extended"]
 
 Status = Literal["planned", "applied", "unchanged", "failed", "declined"]
 
 
+class OwnerChange(NamedTuple):
+    """Whose an object was, and whose it is or would be."""
+
+    before: Sid | None
+    after: Sid | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Both as SIDs."""
+        return {"owner": {"before": str(self.before), "after": str(self.after)}}
+
+
+class ValuesChanged(NamedTuple):
+    """The values of an attribute that come and go."""
+
+    attribute: str
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The attribute with both."""
+        changed = {"attribute": self.attribute, "added": list(self.added), "removed": list(self.removed)}
+        return {"values": changed}
+
+
 @dataclass(frozen=True, slots=True)
 class ChangeResult:
-    """What became of one change. ``error`` is the message of a failed one, ``stored`` what was read back."""
+    """What became of one change. ``error`` is the message of a failed one, ``stored`` what was read back.
+
+    ``owner`` and ``values`` are None where the change is not about them.
+    """
 
     dn: str
     label: str
@@ -32,9 +60,42 @@ class ChangeResult:
     controller: str | None = None
     error: str | None = None
     stored: SecurityDescriptor | None = field(default=None, repr=False, compare=False)
+    owner: OwnerChange | None = None
+    values: ValuesChanged | None = None
+
+    @classmethod
+    def of(
+        cls,
+        change: AnyChange,
+        status: Status,
+        controller: str | None = None,
+        error: str | None = None,
+        stored: SecurityDescriptor | None = None,
+    ) -> ChangeResult:
+        """What became of this change."""
+        owner: OwnerChange | None = None
+        values: ValuesChanged | None = None
+        if isinstance(change, ValueChange):
+            values = ValuesChanged(change.attribute, change.add, change.remove)
+        elif change.writes_owner:
+            owner = OwnerChange(change.before.owner, change.after.owner)
+        return cls(
+            change.dn,
+            change.label,
+            change.operation,
+            change.added,
+            change.removed,
+            status,
+            controller,
+            error,
+            stored,
+            owner,
+            values,
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """The change as the contract's JSON has it, entries as SDDL."""
+        """The change as the contract's JSON has it, entries as SDDL; owner and values only where they change."""
+        more = [each.to_json() for each in (self.owner, self.values) if each is not None]
         return {
             "dn": self.dn,
             "added": [ace_to_sddl(ace) for ace in self.added],
@@ -42,7 +103,7 @@ class ChangeResult:
             "status": self.status,
             "controller": self.controller,
             "error": self.error,
-        }
+        } | {name: value for each in more for name, value in each.items()}
 
 
 @dataclass(frozen=True, slots=True)

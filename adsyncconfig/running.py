@@ -15,7 +15,7 @@ from .apply import Confirm, Notify, apply
 from .directory import Directory
 from .errors import ADSyncConfigError, PartialApply
 from .journal import Journal
-from .plan import Change
+from .plan import AnyChange
 from .plan_file import Plan, write_plan
 from .prospects import Prospects
 from .result import ChangeResult, SetResult
@@ -43,13 +43,13 @@ class RunParameters(TypedDict, total=False):
 def finish(
     cmdlet: str,
     account: Principal | None,
-    changes: Iterable[Change],
+    changes: Iterable[AnyChange],
     *,
     warnings: Iterable[str],
     directory: Directory,
     run: RunParameters,
     source: Mapping[str, str] | None = None,
-    refused: Sequence[tuple[Change, ADSyncConfigError]] = (),
+    refused: Sequence[tuple[AnyChange, ADSyncConfigError]] = (),
     prospects: Prospects | None = None,
 ) -> SetResult:
     """Apply the changes and give the result, or raise what went wrong with the result on it.
@@ -93,7 +93,7 @@ def finish(
     finally:
         if journal is not None:
             journal.close()
-    results += [_refused(change, error) for change, error in refused]
+    results += [ChangeResult.of(change, "failed", None, str(error)) for change, error in refused]
     errors += [error for _, error in refused]
     effect, found = prospects.conclude(changes, results) if prospects is not None else ((), ())
     result = SetResult(
@@ -112,9 +112,3 @@ def finish(
         error.result = result
         raise error
     return result
-
-
-def _refused(change: Change, error: ADSyncConfigError) -> ChangeResult:
-    return ChangeResult(
-        change.dn, change.label, change.operation, change.added, change.removed, "failed", None, str(error)
-    )

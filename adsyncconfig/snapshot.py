@@ -22,7 +22,7 @@ import gzip
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from itertools import islice
@@ -54,6 +54,13 @@ _NAMING_CONTEXTS: Final = (
     "schema_naming_context",
     "root_domain_naming_context",
 )
+
+#: Whether an object of this name is as far below a base as a search goes.
+_WITHIN: Final[dict[Scope, Callable[[Rdns, Rdns], bool]]] = {
+    Scope.BASE: lambda name, base: name == base,
+    Scope.ONE_LEVEL: lambda name, base: name[1:] == base,
+    Scope.SUBTREE: lambda name, base: name[-len(base) :] == base,
+}
 
 
 class SnapshotDirectory:
@@ -109,10 +116,9 @@ class SnapshotDirectory:
     ) -> Iterator[Entry]:
         above = DistinguishedName.parse(base).rdns
         self._entry(above, base)
-        depth = len(above)
         context = self._context_of(above)
         for name, entry in self._entries.items():
-            within = name[1:] == above if scope is Scope.ONE_LEVEL else name[-depth:] == above
+            within = _WITHIN[scope](name, above)
             # As on a controller, a search ends where another naming context begins.
             if within and self._context_of(name) == context and condition.matches(entry.attributes):
                 yield _selected(entry, attributes)
@@ -123,7 +129,14 @@ class SnapshotDirectory:
         current = self._entry(name, dn).security_descriptor()
         bits = Control.DACL_PRESENT | Control.DACL_PROTECTED | Control.DACL_AUTO_INHERITED
         control = current.control.without(bits) | (descriptor.control & bits)
-        written = replace(current, dacl=descriptor.dacl, control=control)
+        self._write(name, replace(current, dacl=descriptor.dacl, control=control))
+
+    def write_owner(self, dn: str, owner: Sid) -> None:
+        """Make this the object's owner, derive again what is inherited there and below, and save the file."""
+        name = DistinguishedName.parse(dn).rdns
+        self._write(name, replace(self._entry(name, dn).security_descriptor(), owner=owner))
+
+    def _write(self, name: Rdns, written: SecurityDescriptor) -> None:
         self._put(name, self._inherited(name, written))
         depth = len(name)
         below = sorted((each for each in self._entries if each[-depth:] == name and each != name), key=len)
@@ -131,6 +144,21 @@ class SnapshotDirectory:
             entry = self._entries[child]
             if DESCRIPTOR in entry.attributes:
                 self._put(child, self._inherited(child, entry.security_descriptor()))
+        self._save()
+
+    def modify_values(
+        self, dn: str, attribute: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
+    ) -> None:
+        """Add values to the object's attribute and remove others, and save the file."""
+        name = DistinguishedName.parse(dn).rdns
+        entry = self._entry(name, dn)
+        key = attribute.lower()
+        gone = {value.casefold() for value in remove}
+        kept = [value for value in entry.values(key) if value.casefold() not in gone]
+        values = tuple(value.encode("utf-8") for value in (*kept, *add))
+        attributes = {each: value for each, value in entry.attributes.items() if each != key}
+        self._entries[name] = Entry(entry.dn, {**attributes, key: values} if values else attributes)
+        self._groups_of = None  # who is in which group may be another now
         self._save()
 
     @property

@@ -3,7 +3,8 @@
 What is there decides, not what the journal hopes: of each object that the run may have written,
 
     as it was before the run       nothing to do: it was never written, or is undone already
-    as the run left it             gets back the DACL that it had, entry for entry in its order
+    as the run left it             gets back what the run changed: the DACL that it had, entry for entry in its
+                                   order; the owner that it had; the values that it had
     neither                        somebody changed it since: refused, with the difference as SDDL; ``force`` takes
                                    just what the run added out, and puts just what it removed back
 
@@ -17,7 +18,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Unpack
-from uuid import UUID
 
 from acl import Ace, Acl, Control, SecurityDescriptor
 from acl.edit import grant, missing, protect, revoke, unprotect
@@ -25,15 +25,15 @@ from acl.edit import grant, missing, protect, revoke, unprotect
 from .directory import Directory
 from .errors import ADSyncConfigError, Conflict, DirectoryError, JournalError, NotFound
 from .journal import RecordedChange, RecordedRun, read_journal
-from .plan import Change, difference, unchanged_since
+from .plan import AnyChange, Change, Standing, ValueChange
 from .record import ForestIdentity
 from .result import SetResult
 from .running import RunParameters, finish
+from .standing import standing
 
 __all__ = ["CMDLET", "undo_adsync_permissions"]
 
 CMDLET: Final = "Undo-ADSyncPermissions"
-_ATTRIBUTES: Final = ("nTSecurityDescriptor", "objectGUID")
 _DACL_CONTROL: Final = Control.DACL_PROTECTED | Control.DACL_AUTO_INHERITED | Control.DACL_AUTO_INHERIT_REQ
 
 
@@ -53,31 +53,28 @@ def undo_adsync_permissions(
             f"the journal '{journal_path}' is of the forest {recorded.forest}, and this is {here}: nothing was "
             "changed"
         )
-    changes: list[Change] = []
-    refused: list[tuple[Change, ADSyncConfigError]] = []
+    changes: list[AnyChange] = []
+    refused: list[tuple[AnyChange, ADSyncConfigError]] = []
     warnings: list[str] = []
     for each in _by_object(recorded):
-        operation = f"Undo {each.change.operation}"
+        change = replace(each.change, operation=f"Undo {each.change.operation}")
         try:
             now = _read(directory, each)
         except ADSyncConfigError as error:
             if each.begun:
-                refused.append((replace(each.change, operation=operation, after=each.change.before), error))
+                refused.append((_taken_back(change), error))
             continue
         if not each.begun:
-            if unchanged_since(now, each.change.after):
+            if change.is_after(now):
                 warnings.append(
-                    f"'{each.change.dn}' is as the run would have left it, but its journal does not say that it "
+                    f"'{change.dn}' is as the run would have left it, but its journal does not say that it "
                     "got there; it was left as it is"
                 )
             continue
-        change = replace(each.change, operation=operation, before=now, after=now)
         try:
-            after = _restored(each.change, now, force=run.get("force", False))
+            changes.append(_restoring(change, now, force=run.get("force", False)))
         except Conflict as error:
-            refused.append((change, error))
-            continue
-        changes.append(replace(change, after=after))
+            refused.append((change.settled(now), error))
     if not changes and not refused:
         warnings.append("that run changed nothing; there is nothing to undo")
     return finish(
@@ -93,59 +90,87 @@ def undo_adsync_permissions(
 
 
 def _by_object(recorded: RecordedRun) -> Iterator[RecordedChange]:
-    """One change for each object, last written first: from what it was at first to what it was at last."""
-    found: dict[str, RecordedChange] = {}
+    """One change for each thing changed, last written first: from what it was at first to what it was at last."""
+    found: dict[tuple[str, ...], RecordedChange] = {}
     for each in reversed(recorded.changes):
-        key = each.change.dn.lower()
-        later = found.get(key)
+        later = found.get(each.change.key)
         if later is None or not later.begun:
-            found[key] = each
-        elif each.begun:
+            found[each.change.key] = each
+        elif each.begun and isinstance(each.change, Change) and isinstance(later.change, Change):
             change = replace(each.change, after=later.change.after)
-            found[key] = RecordedChange(change, begun=True, guid=later.guid or each.guid)
+            found[each.change.key] = RecordedChange(change, begun=True, guid=later.guid or each.guid)
     yield from found.values()
 
 
-def _read(directory: Directory, recorded: RecordedChange) -> SecurityDescriptor:
-    """The object's permissions now. Raises DirectoryError where it is not there, or is another one."""
+def _read(directory: Directory, recorded: RecordedChange) -> Standing:
+    """What the object has now. Raises DirectoryError where it is not there, or is another one."""
     dn = recorded.change.dn
     try:
-        entry = directory.for_domain(recorded.change.domain).get(dn, _ATTRIBUTES)
+        now = standing(recorded.change, directory.for_domain(recorded.change.domain))
     except NotFound:
         raise DirectoryError(
             f"there is no object '{dn}' any more, or you may not see it: it was deleted, moved or renamed since",
             dn=dn,
         ) from None
-    there: UUID | None = entry.guid()
-    if recorded.guid is not None and there is not None and there != recorded.guid:
+    if recorded.guid is not None and now.guid is not None and now.guid != recorded.guid:
         raise DirectoryError(
-            f"'{dn}' is another object now ({there}) than the run changed ({recorded.guid}); nothing was written "
-            "there",
+            f"'{dn}' is another object now ({now.guid}) than the run changed ({recorded.guid}); nothing was "
+            "written there",
             dn=dn,
         )
-    return entry.security_descriptor()
+    return now
 
 
-def _restored(change: Change, now: SecurityDescriptor, *, force: bool) -> SecurityDescriptor:
-    """The descriptor to write; ``now`` itself where there is nothing to do. Raises Conflict."""
-    if unchanged_since(now, change.before):
-        return now
-    if unchanged_since(now, change.after):
-        control = now.control.without(_DACL_CONTROL) | change.before.control & _DACL_CONTROL
-        return replace(now, dacl=change.before.dacl, control=control)
+def _taken_back(change: AnyChange) -> AnyChange:
+    """The change that leads from what the run left to what was before it."""
+    if isinstance(change, ValueChange):
+        return replace(change, add=change.remove, remove=change.add)
+    return replace(change, before=change.after, after=change.before)
+
+
+def _restoring(change: AnyChange, now: Standing, *, force: bool) -> AnyChange:
+    """The change that takes the run back, from what is there now; one that needs nothing. Raises Conflict."""
+    if change.is_before(now):
+        return change.settled(now)
+    if isinstance(change, ValueChange):
+        if change.is_after(now):
+            return _taken_back(change)
+        back = frozenset(change.remove) - now.values
+        gone = frozenset(change.add) & now.values
+        restoring: AnyChange = replace(change, add=tuple(sorted(back)), remove=tuple(sorted(gone)))
+    else:
+        there = now.descriptor or change.after
+        if change.is_after(now):
+            return replace(change, before=there, after=_restored(change, there))
+        restoring = replace(change, before=there, after=_without_the_run(change, there))
     if force:
-        return _without_the_run(change, now)
+        return restoring
     raise Conflict(
         change.dn,
-        change.after,
-        now,
-        f"'{change.dn}' was changed by somebody else since ({difference(now, change.after)}); nothing was written "
-        "there: add -Force to take out just what the run added and put back what it removed",
+        change.after if isinstance(change, Change) else None,
+        now.descriptor,
+        f"'{change.dn}' was changed by somebody else since ({change.difference(now, from_after=True)}); nothing "
+        "was written there: add -Force to take out just what the run added and put back what it removed",
     )
 
 
+def _restored(change: Change, now: SecurityDescriptor) -> SecurityDescriptor:
+    """``now`` with what the change wrote as it was before."""
+    if change.writes_owner:
+        now = replace(now, owner=change.before.owner)
+    if not change.writes_dacl:
+        return now
+    control = now.control.without(_DACL_CONTROL) | change.before.control & _DACL_CONTROL
+    return replace(now, dacl=change.before.dacl, control=control)
+
+
 def _without_the_run(change: Change, now: SecurityDescriptor) -> SecurityDescriptor:
-    """``now`` without the rights that the run gave, and with those that it took away."""
+    """``now`` without the rights that the run gave, and with those that it took away.
+
+    An owner that somebody else put there stays.
+    """
+    if change.writes_owner and now.owner == change.after.owner:
+        now = replace(now, owner=change.before.owner)
     if now.dacl is None or change.before.dacl is None or change.after.dacl is None:
         return now  # nobody's rights stand in a list that is not there
     dacl = now.dacl

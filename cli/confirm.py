@@ -14,7 +14,7 @@ import click
 from .binding import printable
 
 if TYPE_CHECKING:
-    from adsyncconfig.plan import Change
+    from adsyncconfig.plan import AnyChange
 
 __all__ = ["Confirmation"]
 
@@ -33,7 +33,7 @@ class Confirmation:
     def __init__(self) -> None:
         self._for_all: bool | None = None
 
-    def __call__(self, change: Change) -> bool:
+    def __call__(self, change: AnyChange) -> bool:
         """True when the change may be written. Raises ParameterError when the input ends first."""
         if self._for_all is not None:
             return self._for_all

@@ -35,6 +35,12 @@ def as_text(result: SetResult) -> Iterator[str]:
         for sign, aces in (("+", change.added), ("-", change.removed)):
             for ace in aces:
                 yield from _entry(sign, ace, result, names)
+        if change.owner is not None:
+            yield f"    the owner: {change.owner.after}, and it was {change.owner.before}"
+        if change.values is not None:
+            name = printable(change.values.attribute)
+            yield from (f"    + {name}: {printable(value)}" for value in change.values.added)
+            yield from (f"    - {name}: {printable(value)}" for value in change.values.removed)
         if change.error:
             yield f"  {printable(change.error)}"
     yield from _effects(result)

@@ -22,7 +22,8 @@ WORLD = {
     "subprocess", "sys", "tempfile", "urllib", "webbrowser", "xmlrpc", "zipfile",
 }  # fmt: skip
 CALLS = {"open", "print", "input", "exec", "eval", "compile", "breakpoint", "__import__"}
-#: Who defines how a DACL is written; everyone else asks apply.py.
+#: What of the Directory protocol writes, and who defines it; everyone else asks apply.py.
+WRITES = {"write_dacl", "write_owner", "modify_values"}
 WRITERS = {"apply.py", "directory.py", "live.py", "snapshot.py"}
 
 
@@ -111,16 +112,14 @@ def test_only_the_files_of_the_connection_know_ldap3() -> None:
     assert knows <= LDAP
 
 
-def test_only_apply_writes_a_dacl() -> None:
-    callers = {
-        _name(file) for file in FILES for name, _ in _calls(file) if name in (".write_dacl", "write_dacl")
-    }
-    assert callers <= {"adsyncconfig/apply.py"}
+def test_only_apply_writes() -> None:
+    callers = {_name(file) for file in FILES for name, _ in _calls(file) if name.lstrip(".") in WRITES}
+    assert callers == {"adsyncconfig/apply.py"}
     defined = {
         _name(file)
         for file in FILES
         for node in _nodes(file)
-        if isinstance(node, ast.FunctionDef) and node.name == "write_dacl"
+        if isinstance(node, ast.FunctionDef) and node.name in WRITES
     }
     assert defined <= {f"adsyncconfig/{name}" for name in WRITERS}
 

@@ -154,7 +154,7 @@ def change_of(content: dict[str, Any], **fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (lambda c: {**c, "version": 7}, "has version 7, and this program reads 1: use a newer"),
+        (lambda c: {**c, "version": 7}, "has version 7, and this program reads 2: use a newer"),
         (lambda c: {**c, "format": "adsyncconfig-snapshot"}, "is none"),
         (lambda c: {name: value for name, value in c.items() if name != "forest"}, "is damaged: 'forest'"),
         (lambda c: {**c, "account": {"dn": "x", "name": "y", "sid": "S-1-x"}}, "is damaged"),
@@ -312,6 +312,7 @@ def test_a_plan_of_the_controller_is_applied_there_and_refused_after_a_change(
     assert [change.status for change in result.changes] == ["applied"]
     stored = SecurityDescriptor.from_bytes(trying.read_descriptor(administrator, OU))
     (change,) = read_plan(path).changes
+    assert isinstance(change, Change)
     assert stored.dacl == change.after.dacl
 
 
@@ -487,6 +488,7 @@ def test_the_ldif_does_on_the_controller_what_the_plan_says(
         env={**os.environ, "LDAPTLS_CACERT": str(contoso.ca_file)},
     )  # fmt: skip
     (change,) = result.plan.changes
+    assert isinstance(change, Change)
     assert SecurityDescriptor.from_bytes(trying.read_descriptor(administrator, dn)).dacl == change.after.dacl
     assert trying.read_descriptor(administrator, dn, flags=owner_group_sacl) == others
 
