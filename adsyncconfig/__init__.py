@@ -14,7 +14,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,7 @@ from .result import ChangeResult, SetResult
 
 if TYPE_CHECKING:
     from .connectors import ConnectorAccount, ConnectorAccounts
+    from .credential import Method
     from .diagnosis import Diagnosis, DiagnosisResult
     from .display import ObjectPermissions
     from .inheritance import InheritanceSearch, ProtectedObject
@@ -189,29 +190,39 @@ def __getattr__(name: str) -> Any:
 def connect(
     server: str | None = None,
     *,
-    user: str,
-    password: str,
+    user: str | None = None,
+    password: str | Callable[[], str] | None = None,
+    auth: Method = "auto",
+    keytab: str | Path | None = None,
+    client_cert: str | Path | None = None,
+    client_key: str | Path | None = None,
     ca_file: str | Path | None = None,
     starttls: bool = False,
     verify: bool = True,
     timeout: int = 30,
     servers: Mapping[str, str] | None = None,
-    credentials: Mapping[str, tuple[str, str]] | None = None,
+    credentials: Mapping[str, tuple[str, str | Callable[[], str]]] | None = None,
+    notify: Callable[[str], None] | None = None,
 ) -> LiveDirectory:
-    """A connection to a domain controller, bound as ``user`` over verified TLS.
+    """A connection to a domain controller, logged on as ``user``, encrypted and verified.
 
     ``server`` is a host name, a domain's DNS name, or ``ldap[s]://host[:port]``; left out, a controller of the
-    domain in ``user@domain`` is found through DNS. ``servers`` maps the DNS names of the forest's other domains
-    to theirs, ``credentials`` to a user and a password of their own. ``timeout`` is in seconds. Raises
-    ParameterError, Unreachable and AuthenticationFailed.
+    domain in ``user@domain``, or in the Kerberos ticket, is found through DNS. ``auth`` is ``auto`` (Kerberos
+    where there is a ticket, else the password inside TLS), ``kerberos`` (a ticket, a ``keytab`` or the password),
+    ``ntlm``, ``simple`` or ``certificate``. A ``password`` may be what asks for one, called when it is needed.
+    ``servers`` maps the DNS names of the forest's other domains to theirs, ``credentials`` to a user and a password
+    of their own. ``timeout`` is in seconds; ``notify`` is told how each logon is done. Raises ParameterError,
+    Unreachable and AuthenticationFailed.
     """
     # ldap3 takes 80 ms to import, and a snapshot needs none.
     from .connections import ForestConnections  # noqa: PLC0415
     from .credential import Credential, TlsOptions  # noqa: PLC0415
 
     options = TlsOptions(None if ca_file is None else str(ca_file), starttls, verify, timeout)
-    own = {name: Credential(*pair) for name, pair in (credentials or {}).items()}
-    forest = ForestConnections(Credential(user, password), options, servers=servers, credentials=own)
+    files = [None if each is None else str(each) for each in (keytab, client_cert, client_key)]
+    first = Credential(user, password, auth, *files)
+    own = {name: first.another(*pair) for name, pair in (credentials or {}).items()}
+    forest = ForestConnections(first, options, servers=servers, credentials=own, notify=notify)
     return forest.first(server)
 
 

@@ -1,7 +1,7 @@
 """The connections to a forest: which controller of which domain, and as whom.
 
 Rule 1: a server that is named is used as it is named. A bare name that DNS knows as a domain's means one of its
-        controllers; without a name, the domain of the user's own name is meant.
+        controllers; without a name, the domain of the user's own name, or of the user's ticket, is meant.
 Rule 2: of several controllers the first that answers is used, and every write to that domain goes there.
 Rule 3: a controller that refuses the credentials ends the search: trying them on every one locks accounts out.
 Rule 4: a domain's own credentials go to that domain's controllers alone; the others get the common ones.
@@ -9,14 +9,16 @@ Rule 4: a domain's own credentials go to that domain's controllers alone; the ot
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from .credential import Credential, TlsOptions
 from .errors import ParameterError, Unreachable
+from .kerberos import ticket
 from .live import LiveDirectory
 from .locate import controllers
+from .logon import Notify
+from .transport import is_address
 
 if TYPE_CHECKING:
     from dns.resolver import Resolver
@@ -28,7 +30,7 @@ class ForestConnections:
     """Connections to the controllers of one forest, made when first needed and closed together.
 
     ``servers`` and ``credentials`` map the DNS names of domains to their server's URL and to credentials of
-    their own; ``resolver`` None asks the system's name servers.
+    their own; ``resolver`` None asks the system's name servers; ``notify`` is told how each logon is done.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class ForestConnections:
         servers: Mapping[str, str] | None = None,
         credentials: Mapping[str, Credential] | None = None,
         resolver: Resolver | None = None,
+        notify: Notify | None = None,
     ) -> None:
         self._credential = credential
         self._options = options
         self._servers = {name.lower(): url for name, url in (servers or {}).items()}
         self._credentials = {name.lower(): each for name, each in (credentials or {}).items()}
         self._resolver = resolver
+        self._notify = notify
         self._open: dict[str, LiveDirectory] = {}
 
     def first(self, server: str | None) -> LiveDirectory:
@@ -53,7 +57,7 @@ class ForestConnections:
         Raises ParameterError where nothing says which domain is meant, Unreachable, AuthenticationFailed.
         """
         if server is None:
-            domain = self._credential.user.rpartition("@")[2] if "@" in self._credential.user else ""
+            domain = self._credential.domain or self._realm()
             urls = self._controllers(domain) if domain else ()
             if not urls:
                 raise ParameterError(
@@ -94,8 +98,14 @@ class ForestConnections:
             directory.disconnect()
         self._open.clear()
 
+    def _realm(self) -> str:
+        """The domain of the ticket that would be used, where no user is named."""
+        if self._credential.user or self._credential.method not in ("auto", "kerberos"):
+            return ""
+        return (ticket().principal or "").rpartition("@")[2].lower()
+
     def _urls(self, server: str) -> tuple[str, ...]:
-        if "://" in server or ":" in server or _is_address(server):
+        if "://" in server or ":" in server or is_address(server):
             return (server,)
         try:
             found = self._controllers(server)
@@ -111,17 +121,9 @@ class ForestConnections:
         failures = []
         for url in urls:
             try:
-                return LiveDirectory.connect(url, credential, self._options, forest=self)
+                return LiveDirectory.connect(url, credential, self._options, forest=self, notify=self._notify)
             except Unreachable as error:
                 failures.append(error)
         if len(failures) == 1:
             raise failures[0]
         raise Unreachable("; ".join(map(str, failures)))
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text.strip("[]"))
-    except ValueError:
-        return False
-    return True

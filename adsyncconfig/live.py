@@ -35,7 +35,7 @@ from .errors import (
     Unreachable,
 )
 from .filters import EVERYTHING, Filter
-from .logon import log_on
+from .logon import Notify, log_on
 from .session import Answer, Session
 from .transport import shortened, unreachable
 from .wire import Overdue, cut_off
@@ -106,13 +106,14 @@ class LiveDirectory:
         options: TlsOptions,
         *,
         forest: ForestConnections | None = None,
+        notify: Notify | None = None,
     ) -> LiveDirectory:
         """A connection to the controller at ``url``, logged on. Raises as ``logon.log_on``."""
-        connection = log_on(url, credential, options)
+        connection = log_on(url, credential, options, notify)
         root = _root_dse(connection, url)
 
         def log_on_again() -> Any:
-            again = log_on(url, credential, options)
+            again = log_on(url, credential, options, notify)
             now = _root_dse(again, url).controller
             if now.lower() != root.controller.lower():
                 again.unbind()

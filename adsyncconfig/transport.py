@@ -2,15 +2,20 @@
 
 Rule 1: OpenSSL verifies the certificate and its name, unless the caller said otherwise in so many words
         (``verify=False``).
-Rule 2: nothing of the caller's is sent here.
+Rule 2: nothing of the caller's is sent here but a client certificate, where one is to be shown. A certificate
+        of the server's that is not trusted is looked at for the message alone, over a connection of its own.
 Rule 3: what ldap3 and the system say of a connection becomes one line, in ``unreachable`` and nowhere else.
 Rule 4: what a server sends is bounded by ``wire`` from the first byte.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import ssl
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
@@ -21,7 +26,8 @@ from ldap3.core.exceptions import (
     LDAPUnknownResponseError,
 )
 
-from .credential import TlsOptions
+from .certificates import explanation
+from .credential import Credential, TlsOptions
 from .errors import DirectoryError, ParameterError, Unreachable
 from .wire import BoundedSocket, BoundedTlsSocket, Overdue, WireError, bounded, cut_off
 
@@ -30,6 +36,7 @@ __all__ = [
     "VerifiedTls",
     "connection_to",
     "endpoint",
+    "is_address",
     "open_connection",
     "shortened",
     "tls",
@@ -39,23 +46,16 @@ __all__ = [
 LONGEST_SAYING: Final = 300  # characters of what a server says of an error
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
 _SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([^'\"\]]+)")
-_ISSUER_HINT: Final = "give the certificate of its issuer as --ca-file"
-#: X509_V_ERR_... of OpenSSL's x509_vfy.h, where another hint than the issuer's certificate helps.
-_CERTIFICATE_HINTS: Final = {
-    9: "it is not valid yet: compare the clocks",
-    10: "it has to be renewed on the controller",
-    62: "name the server as its certificate does",
-    64: "name the server as its certificate does",
-}
 
 
 class Endpoint(NamedTuple):
-    """Where a server's URL leads; ``url`` as it was given, for messages."""
+    """Where a server's URL leads; ``url`` as it was given, for messages; ``encrypted`` by TLS."""
 
     url: str
     scheme: str
     host: str
     port: int
+    encrypted: bool = True
 
 
 class VerifiedTls(ldap3.Tls):  # type: ignore[misc]
@@ -83,6 +83,8 @@ class VerifiedTls(ldap3.Tls):  # type: ignore[misc]
             self.failure = error
             raise
         connection.socket = bounded(wrapped, connection.receive_timeout)
+        # Where ldap3 2.10 looks for it, to bind NTLM to it.
+        self.peer_certificate = wrapped.getpeercert(binary_form=True)
 
 
 def endpoint(url: str, *, starttls: bool) -> Endpoint:
@@ -98,11 +100,20 @@ def endpoint(url: str, *, starttls: bool) -> Endpoint:
         raise ParameterError(f"'{url}' is no server: {error}") from error
     if scheme not in _PORTS or not host or parts.path not in ("", "/") or parts.query or parts.username:
         raise ParameterError(f"'{url}' is no server: write it like ldaps://dc1.contoso.example or with :port")
-    return Endpoint(url, scheme, host, port or _PORTS[scheme])
+    return Endpoint(url, scheme, host, port or _PORTS[scheme], scheme == "ldaps" or starttls)
 
 
-def tls(options: TlsOptions) -> VerifiedTls:
-    """TLS as the options have it. Raises ParameterError, naming a CA file that cannot be used."""
+def is_address(host: str) -> bool:
+    """Whether the host is an IP address, and no name."""
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def tls(options: TlsOptions, credential: Credential | None = None) -> VerifiedTls:
+    """TLS as the options have it, with the credential's certificate. Raises ParameterError, naming a file."""
     try:
         context = ssl.create_default_context(cafile=options.ca_file)
     except OSError as error:
@@ -114,7 +125,37 @@ def tls(options: TlsOptions) -> VerifiedTls:
     if not options.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    if credential is not None and credential.client_cert is not None:
+        _load_certificate(context, credential, credential.client_cert)
     return VerifiedTls(context)
+
+
+def _load_certificate(context: ssl.SSLContext, credential: Credential, certificate: str) -> None:
+    """Have the context show this certificate. Raises ParameterError; OpenSSL never asks for a pass phrase."""
+    key = credential.client_key or certificate
+    asked = False
+
+    def pass_phrase() -> str:
+        nonlocal asked
+        asked = True
+        return credential.secret() or ""
+
+    try:
+        for path in dict.fromkeys((certificate, key)):
+            Path(path).open("rb").close()  # OpenSSL does not say which of both it cannot read
+        context.load_cert_chain(certificate, key, pass_phrase)
+    except ssl.SSLError as error:
+        if asked:
+            reason = "its pass phrase, from --password-file or ADSYNCCONFIG_PASSWORD, is wrong or missing"
+        elif error.reason == "KEY_VALUES_MISMATCH":
+            reason = "it is not the key of the certificate"
+        else:
+            reason = "there is no certificate with its key in PEM form"
+        raise ParameterError(
+            f"cannot use the client certificate '{certificate}' with '{key}': {reason}"
+        ) from None
+    except OSError as error:
+        raise ParameterError(f"cannot read '{error.filename}': {error.strerror}") from error
 
 
 def connection_to(server: Endpoint, layer: VerifiedTls, options: TlsOptions, **logon: Any) -> Any:
@@ -149,17 +190,43 @@ def open_connection(connection: Any, server: Endpoint, options: TlsOptions) -> N
     except Exception as error:
         if connection.socket is not None:  # ldap3 leaves it open when connecting fails
             cut_off(connection.socket)
-        raise unreachable(server.url, error, connection.server.tls.failure) from error
+        failure = connection.server.tls.failure
+        if isinstance(failure, ssl.SSLCertVerificationError):
+            raise _untrusted(server, options, failure) from error
+        raise unreachable(server.url, error, failure) from error
+
+
+def _untrusted(server: Endpoint, options: TlsOptions, failure: ssl.SSLCertVerificationError) -> Unreachable:
+    """Why the certificate is not trusted, told from the certificate itself."""
+    reason = failure.verify_message.rstrip(".")
+    why = explanation(failure.verify_code, reason, server.host, _presented(server, options))
+    return Unreachable(f"the certificate of '{server.url}' is not trusted: {why}")
+
+
+def _presented(server: Endpoint, options: TlsOptions) -> list[bytes]:
+    """The certificates that the server shows (DER), from a second connection over which nothing is sent."""
+    bare = replace(options, verify=False)
+    connection = connection_to(server, tls(bare), bare)
+    chain: list[bytes] = []
+    with suppress(DirectoryError):
+        open_connection(connection, server, bare)
+        chain = _chain(connection.socket)
+        cut_off(connection.socket)
+    return chain
+
+
+def _chain(socket: ssl.SSLSocket) -> list[bytes]:
+    if hasattr(socket, "get_unverified_chain"):  # Python 3.13
+        return [bytes(each) for each in socket.get_unverified_chain()]
+    # Before, the chain is there under a private name; without it, a message says less.
+    inner = getattr(getattr(socket, "_sslobj", None), "get_unverified_chain", None)
+    own = socket.getpeercert(binary_form=True)
+    found = [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in inner() or ()] if inner else []
+    return found or ([own] if own else [])
 
 
 def unreachable(url: str, error: Exception, tls_failure: ssl.SSLError | None = None) -> DirectoryError:
     """What it means that a connection failed, or that an answer was none, in one line."""
-    if isinstance(tls_failure, ssl.SSLCertVerificationError):
-        reason = tls_failure.verify_message.rstrip(".")
-        return Unreachable(
-            f"the certificate of '{url}' is not trusted: {reason}; "
-            f"{_CERTIFICATE_HINTS.get(tls_failure.verify_code, _ISSUER_HINT)}"
-        )
     if tls_failure is not None:
         return Unreachable(f"'{url}' does not speak TLS: {tls_failure.reason or tls_failure}")
     if isinstance(error, Overdue):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from .binding import printable
 from .command import parameter, switch
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 SECTION: Final = "Connection"
 PASSWORD_VARIABLE: Final = "ADSYNCCONFIG_PASSWORD"  # noqa: S105 - the name of the variable
 CONFIGURATION_FILE: Final = "config.toml"
+#: adsyncconfig.credential.METHODS, which help and completion do without importing.
+METHODS: Final = ("auto", "kerberos", "ntlm", "simple", "certificate")
 DEFAULT_TIMEOUT: Final = 30
 
 #: Keys of the configuration file, and the type of each.
@@ -36,6 +39,9 @@ _CONFIGURATION: Final[dict[str, type]] = {
     "user": list,
     "password_file": list,
     "auth": str,
+    "keytab": str,
+    "client_cert": str,
+    "client_key": str,
     "ca_file": str,
     "starttls": bool,
     "timeout": int,
@@ -75,7 +81,8 @@ def connection_parameters(command: F) -> F:
                 envvar="ADSYNCCONFIG_USER",
                 show_envvar=True,
                 help="Who to log on as: user@domain, DOMAIN\\user or a DN; repeat as domain=user. The password "
-                f"is asked for, or comes from --password-file or {PASSWORD_VARIABLE}.",
+                f"is asked for, or comes from --password-file or {PASSWORD_VARIABLE}. Left out: whose Kerberos "
+                "ticket there is.",
             ),
             parameter(
                 "--password-file",
@@ -86,11 +93,36 @@ def connection_parameters(command: F) -> F:
             ),
             parameter(
                 "--auth",
-                type=click.Choice(["auto", "simple"]),
+                type=click.Choice(METHODS),
                 section=SECTION,
                 envvar="ADSYNCCONFIG_AUTH",
                 show_envvar=True,
-                help="How to log on; auto is simple over TLS.",
+                help="How to log on. auto: Kerberos where there is a ticket, else the password inside TLS "
+                "(simple).",
+            ),
+            parameter(
+                "--keytab",
+                type=click.Path(),
+                section=SECTION,
+                envvar="ADSYNCCONFIG_KEYTAB",
+                show_envvar=True,
+                help="Log on by Kerberos as -Credential, with the key in this keytab.",
+            ),
+            parameter(
+                "--client-cert",
+                type=click.Path(),
+                section=SECTION,
+                envvar="ADSYNCCONFIG_CLIENT_CERT",
+                show_envvar=True,
+                help="Log on by this certificate (PEM).",
+            ),
+            parameter(
+                "--client-key",
+                type=click.Path(),
+                section=SECTION,
+                envvar="ADSYNCCONFIG_CLIENT_KEY",
+                show_envvar=True,
+                help="The certificate's key (PEM), where it is in a file of its own.",
             ),
             parameter(
                 "--ca-file",
@@ -149,14 +181,12 @@ def open_directory(context: click.Context) -> Directory:
         return adsyncconfig.open_snapshot(snapshot)
     users = _by_domain("-Credential", options["user"] or ())
     user = users.pop("", None)
-    if not servers and (user is None or "@" not in user):
+    if not servers and user is None and not _has_ticket(options["auth"] or "auto"):
         raise ParameterError(
             "name the directory: -Server ldaps://dc1.contoso.example with -Credential, or --snapshot FILE"
         )
     others = _by_domain("-Server", servers or ())
     first = others.pop("", None) or next(iter(others.values()), None)
-    if user is None:
-        raise ParameterError(f"'{first}' needs to know who you are: give -Credential user@domain")
     verify = not options["insecure_skip_verify"]
     if not verify:
         click.echo(
@@ -166,7 +196,11 @@ def open_directory(context: click.Context) -> Directory:
     return adsyncconfig.connect(
         first,
         user=user,
-        password=_password(user, files.get("")),
+        password=_password(user or str(options["client_key"] or options["client_cert"]), files.get("")),
+        auth=options["auth"] or "auto",
+        keytab=options["keytab"],
+        client_cert=options["client_cert"],
+        client_key=options["client_key"],
         ca_file=options["ca_file"],
         starttls=bool(options["starttls"]),
         verify=verify,
@@ -175,7 +209,19 @@ def open_directory(context: click.Context) -> Directory:
         credentials={
             domain: (name, _password(name, files.get(domain), common=False)) for domain, name in users.items()
         },
+        notify=_tell if context.params.get("verbose") else None,
     )
+
+
+def _has_ticket(auth: str) -> bool:
+    """Whether Kerberos may say who logs on, and so which domain is meant."""
+    from adsyncconfig.kerberos import ticket  # noqa: PLC0415 - help and completion do without
+
+    return auth == "kerberos" or (auth == "auto" and ticket().principal is not None)
+
+
+def _tell(line: str) -> None:
+    click.echo(f"VERBOSE: {printable(line)}", err=True)
 
 
 def _options(context: click.Context, configuration: Mapping[str, Any]) -> dict[str, Any]:
@@ -246,8 +292,11 @@ def _by_domain(what: str, given: Iterable[str]) -> dict[str, str]:
     return values
 
 
-def _password(user: str, password_file: str | None, *, common: bool = True) -> str:
-    """The user's password; the environment's is for the common user alone."""
+def _password(user: str | None, password_file: str | None, *, common: bool = True) -> str | Callable[[], str]:
+    """The user's password, or what asks for it, once, when it is needed; the environment's is for the common user.
+
+    Where a certificate logs on, ``user`` is the file of its key, and the password its pass phrase.
+    """
     import os  # noqa: PLC0415
 
     from adsyncconfig import ParameterError  # noqa: PLC0415
@@ -263,10 +312,16 @@ def _password(user: str, password_file: str | None, *, common: bool = True) -> s
     password = os.environ.get(PASSWORD_VARIABLE)
     if password and common:
         return password
-    if not sys.stdin.isatty():
-        raise ParameterError(
-            f"there is no terminal to ask for the password of '{user}' on: give --password-file or "
-            f"{PASSWORD_VARIABLE}"
-        )
-    answer: str = click.prompt(f"Password for {user}", hide_input=True, err=True)
-    return answer
+    asked: list[str] = []  # by way of this, so that no other connection of the run asks again
+
+    def ask() -> str:
+        if not sys.stdin.isatty():
+            raise ParameterError(
+                f"there is no terminal to ask for the password of '{user}' on: give --password-file or "
+                f"{PASSWORD_VARIABLE}"
+            )
+        if not asked:
+            asked.append(click.prompt(f"Password for {user}", hide_input=True, err=True))
+        return asked[0]
+
+    return ask

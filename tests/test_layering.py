@@ -103,8 +103,8 @@ def test_the_engine_is_pure(file: Path) -> None:
     assert not {(name, line) for name, line in _calls(file) if name in CALLS}, f"{_name(file)} does I/O"
 
 
-#: Connecting, logging on, and what is asked then: three files, so that each has one idea.
-LDAP = {"adsyncconfig/transport.py", "adsyncconfig/logon.py", "adsyncconfig/live.py"}
+#: Connecting, logging on, and what is asked then: four files, so that each has one idea.
+LDAP = {f"adsyncconfig/{name}.py" for name in ("transport", "logon", "ntlm", "live")}
 
 
 def test_only_the_files_of_the_connection_know_ldap3() -> None:
