@@ -37,6 +37,7 @@ from .account import Principal
 from .cmdlets import (
     get_adsync_ad_connector_account,
     get_adsync_objects_with_inheritance_disabled,
+    invoke_adsync_permissions_audit,
     remove_adsync_access_rule,
     remove_adsync_permissions,
     repair_adsync_dacl_order,
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from .credential import Method
     from .diagnosis import Diagnosis, DiagnosisResult
     from .display import ObjectPermissions
+    from .findings import AuditReport
     from .inheritance import InheritanceSearch, ProtectedObject
     from .live import LiveDirectory
     from .plan_file import Plan, read_plan
@@ -94,6 +96,7 @@ __version__ = "0.1.0"
 
 #: Names that are imported when they are asked for, by the module that has them: most processes need none.
 _LATE = {
+    "AuditReport": "findings",
     "ConnectorAccount": "connectors",
     "ConnectorAccounts": "connectors",
     "Diagnosis": "diagnosis",
@@ -118,6 +121,7 @@ __all__ = [
     "AceType",
     "Acl",
     "AclError",
+    "AuditReport",
     "AuthenticationFailed",
     "Busy",
     "ChangeResult",
@@ -157,6 +161,7 @@ __all__ = [
     "default_journal",
     "get_adsync_ad_connector_account",
     "get_adsync_objects_with_inheritance_disabled",
+    "invoke_adsync_permissions_audit",
     "invoke_adsync_plan",
     "open_snapshot",
     "read_plan",

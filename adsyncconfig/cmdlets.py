@@ -20,11 +20,13 @@ from .granting import GrantParameters, grant_feature
 
 if TYPE_CHECKING:
     from .apply import Notify
+    from .audit_context import AuditParameters
     from .connectors import ConnectorAccounts
     from .devices import DeviceParameters
     from .diagnosis import DiagnosisParameters, DiagnosisResult
     from .directory import Directory
     from .display import ObjectPermissions
+    from .findings import AuditReport
     from .inheritance import InheritanceSearch
     from .removal import RemovalParameters, RemovalResult
     from .repair import RepairResult
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "get_adsync_ad_connector_account",
     "get_adsync_objects_with_inheritance_disabled",
+    "invoke_adsync_permissions_audit",
     "remove_adsync_access_rule",
     "remove_adsync_permissions",
     "repair_adsync_dacl_order",
@@ -204,6 +207,18 @@ def remove_adsync_access_rule(
 
     rules = [rule] if isinstance(rule, str) else rule
     return remove_access_rules(directory, ad_object_dn, rules, partial=partial, **run)
+
+
+def invoke_adsync_permissions_audit(
+    directory: Directory, **parameters: Unpack[AuditParameters]
+) -> AuditReport:
+    """Tell what connector accounts may do, what they lack, and who can take them over; nothing is written.
+
+    See ``AuditParameters`` for what may be given: nothing at all audits the accounts that the directory shows.
+    """
+    from .audit import audit  # noqa: PLC0415
+
+    return audit(directory, parameters)
 
 
 def remove_adsync_permissions(directory: Directory, **parameters: Unpack[RemovalParameters]) -> RemovalResult:

@@ -113,9 +113,9 @@ class AccountFacts:
     """A connector account: what it is held to, and its entry.
 
     ``features`` are those of ``audited`` from the catalogue. ``scopes`` are, by feature, the objects that it is
-    granted on, or is to be, as far as they are in what is searched. ``tokens`` and ``examiners`` are by DNS names of
-    domains; a token is None where the account's groups may not be read. Times are in UTC, None where there is none;
-    ``last_logon`` is lastLogonTimestamp, which lags up to 14 days behind.
+    granted on, or is to be, as far as they are in what is searched. ``tokens`` and ``examiners`` are by DNS names
+    of domains; a token is None where the account's groups may not be read. Times are in UTC, None where there is
+    none; ``last_logon`` is lastLogonTimestamp, which lags up to 14 days behind.
     """
 
     audited: AuditedAccount
@@ -194,7 +194,8 @@ class AuditContext:
 
     ``trustee`` tells who has a SID; it may ask the directory, once for each. ``guids`` and ``property_sets`` (by
     attribute in lower case) are the names of this forest that the rules' ``NAMES`` ask for. ``words`` gives the
-    names of GUIDs that sentences use.
+    names of GUIDs that sentences use. ``written_back_in`` are the containers of groups of group writeback, and
+    ``heuristics`` the forest's dSHeuristics.
     """
 
     accounts: tuple[AccountFacts, ...]
@@ -207,6 +208,8 @@ class AuditContext:
     forest_root_sid: Sid | None = None
     tier0: frozenset[Sid] = frozenset()
     watched: tuple[Watched, ...] = ()
+    written_back_in: tuple[SeenObject, ...] = ()
+    heuristics: str | None = None
     password_days: int = PASSWORD_DAYS
     unused_days: int = UNUSED_DAYS
 
@@ -255,7 +258,7 @@ class SidUse(NamedTuple):
     """Where a SID stands in entries of their own: how many objects, the first of them, and one entry."""
 
     sid: Sid
-    count: int
+    objects: int
     dns: tuple[str, ...]
     ace: Ace
 

@@ -64,6 +64,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.diagnosis:test_adsync_permissions",
             "Tell whether a connector account can do what its features need, and why not.",
         ),
+        "Invoke-ADSyncPermissionsAudit": LazyCmdlet(
+            "cli.audit:invoke_adsync_permissions_audit",
+            "Tell what the connector accounts may do, and who can take them over.",
+        ),
         "Get-ADSyncADConnectorAccount": LazyCmdlet(
             "cli.reports:get_adsync_ad_connector_account",
             "Find the connector accounts of the forest.",
