@@ -35,6 +35,7 @@ from acl.sddl import ace_to_sddl
 
 from .account import Principal
 from .cmdlets import (
+    enable_adsync_inheritance,
     get_adsync_ad_connector_account,
     get_adsync_objects_with_inheritance_disabled,
     invoke_adsync_permissions_audit,
@@ -159,6 +160,7 @@ __all__ = [
     "ace_to_sddl",
     "connect",
     "default_journal",
+    "enable_adsync_inheritance",
     "get_adsync_ad_connector_account",
     "get_adsync_objects_with_inheritance_disabled",
     "invoke_adsync_permissions_audit",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .running import RunParameters
 
 __all__ = [
+    "enable_adsync_inheritance",
     "get_adsync_ad_connector_account",
     "get_adsync_objects_with_inheritance_disabled",
     "invoke_adsync_permissions_audit",
@@ -188,6 +189,18 @@ def show_adsync_ad_object_permissions(directory: Directory, *, ad_object_dn: str
     from .display import show_permissions  # noqa: PLC0415
 
     return show_permissions(directory, ad_object_dn)
+
+
+def enable_adsync_inheritance(
+    directory: Directory, *, ad_object_dn: str, clear_admin_count: bool = False, **run: Unpack[RunParameters]
+) -> SetResult:
+    """Let an object inherit permissions again; ``clear_admin_count`` takes its adminCount away too.
+
+    See ``enable_inheritance`` for what it raises.
+    """
+    from .enabling import enable_inheritance  # noqa: PLC0415
+
+    return enable_inheritance(directory, ad_object_dn, clear_admin_count=clear_admin_count, **run)
 
 
 def remove_adsync_access_rule(

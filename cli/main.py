@@ -88,6 +88,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.mends:remove_adsync_access_rule",
             "Take single entries off an object.",
         ),
+        "Enable-ADSyncInheritance": LazyCmdlet(
+            "cli.mends:enable_adsync_inheritance",
+            "Let an object inherit permissions again.",
+        ),
         "Repair-ADSyncDaclOrder": LazyCmdlet(
             "cli.repairs:repair_adsync_dacl_order",
             "Put an object's permissions in canonical order.",

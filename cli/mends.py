@@ -9,7 +9,7 @@ import click
 from .command import CmdletCommand, parameter, switch
 from .running import run_change, run_parameters
 
-__all__ = ["remove_adsync_access_rule"]
+__all__ = ["enable_adsync_inheritance", "remove_adsync_access_rule"]
 
 
 @click.command(
@@ -58,3 +58,31 @@ def remove_adsync_access_rule(context: click.Context, /, **given: Any) -> None:
         "partial": bool(given["partial"]),
     }
     run_change(context, "remove_adsync_access_rule", parameters)
+
+
+@click.command("Enable-ADSyncInheritance", cls=CmdletCommand)
+@parameter(
+    "-ADobjectDN",
+    "--ad-object-dn",
+    position=1,
+    required=True,
+    help="The object that is to inherit permissions.",
+)
+@switch(
+    "-ClearAdminCount",
+    "--clear-admin-count",
+    help="Take adminCount away too, which stays when an account leaves a protected group.",
+)
+@run_parameters
+@click.pass_context
+def enable_adsync_inheritance(context: click.Context, /, **given: Any) -> None:
+    """Let one object inherit permissions from what it is in; its own entries stay.
+
+    -WhatIf shows every entry that comes in. A member of a protected group, such as Domain Admins, is refused, since
+    it would be blocked again within the hour; the error names the group.
+    """
+    parameters = {
+        "ad_object_dn": given["ad_object_dn"],
+        "clear_admin_count": bool(given["clear_admin_count"]),
+    }
+    run_change(context, "enable_adsync_inheritance", parameters)

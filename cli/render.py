@@ -63,6 +63,8 @@ def as_plan(plan: Plan, form: str) -> str:
 _UNCHANGED = {
     "Revoke": "nothing of it is there",
     "Remove": "it is not there",
+    "Enable": "it inherits already",
+    "Clear": "it has none",
     "Repair": "it is in canonical order already",
     "Undo": "it is as it was before that run",
 }
