@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .errors import ParameterError
 
-__all__ = ["DistinguishedName", "Rdns", "escape"]
+__all__ = ["DistinguishedName", "Rdns", "escape", "name_key", "part_key"]
 
 # attribute = value, up to an unescaped separator. A value is a quoted string (RFC 2253) or is escaped.
 _RDN = re.compile(
@@ -25,6 +25,11 @@ _RDN = re.compile(
 )
 _ESCAPED = re.compile(r"((?:\\[0-9A-Fa-f]{2})+)|\\(.)", re.DOTALL)
 _SPECIAL = re.compile(r'[,+"\\<>;=\x00-\x1f]')
+# A part of a name in its plainest spelling: nothing escaped, nothing joined, no space to ignore.
+_PLAIN_PART = re.compile(
+    r"""([A-Za-z][A-Za-z0-9-]*)=([^\s#,+"\\<>;=\x00-\x1f](?:[^,+"\\<>;=\x00-\x1f]*[^\s,+"\\<>;=\x00-\x1f])?)"""
+)
+_JOINING = re.compile(r"[,+\\]")
 
 
 Rdns = tuple[tuple[tuple[str, str], ...], ...]
@@ -97,6 +102,28 @@ class DistinguishedName:
         return ".".join(reversed(labels))
 
 
+def name_key(text: str) -> str:
+    """One text for all spellings of a name, with commas between its parts and nowhere else.
+
+    So a name is below another when its key ends with a comma and the other's key. Raises ParameterError.
+    """
+    keys = [part_key(part) for part in text.split(",")]
+    if None not in keys:
+        return ",".join(keys)  # type: ignore[arg-type]
+    parsed = DistinguishedName.parse(text).rdns
+    return ",".join("+".join(f"{name}={_joinable(value)}" for name, value in rdn) for rdn in parsed)
+
+
+def part_key(part: str) -> str | None:
+    """The key of one part of a name; None where its spelling is not the plainest, so that it must be parsed."""
+    match = _PLAIN_PART.fullmatch(part)
+    if match is None:
+        return None
+    if part.isascii():
+        return part.lower()
+    return f"{match[1].lower()}={_joinable(_fold(match[2]))}"
+
+
 def escape(value: str) -> str:
     """A value as it must be written in a DN (RFC 4514 2.4)."""
     escaped = _SPECIAL.sub(
@@ -123,6 +150,10 @@ def _unescape(value: str) -> str:
         return match[2]
 
     return _ESCAPED.sub(plain, value)
+
+
+def _joinable(value: str) -> str:
+    return _JOINING.sub(lambda match: f"\\{ord(match[0]):02x}", value)
 
 
 def _fold(value: str) -> str:

@@ -118,7 +118,7 @@ class BitsSet(NamedTuple):
     def matches(self, attributes: Attributes) -> bool:
         """True when an object with these attributes meets the condition."""
         return any(
-            int(value) & self.bits == self.bits for value in attributes.get(self.attribute.lower(), ())
+            _integer(value) & self.bits == self.bits for value in attributes.get(self.attribute.lower(), ())
         )
 
 
@@ -162,6 +162,14 @@ def _escape(value: str) -> str:
         chr(byte) if 0x20 <= byte < 0x7F and byte not in b"*()\\" else f"\\{byte:02x}"
         for byte in value.encode("utf-8", "surrogatepass")
     )
+
+
+def _integer(value: bytes) -> int:
+    """The number that a value is; a file may hold what is none, and then no bit is set."""
+    try:
+        return int(value)
+    except ValueError:
+        return 0
 
 
 def _sid_bytes(text: str) -> bytes | None:

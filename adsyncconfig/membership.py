@@ -11,89 +11,83 @@ Source: MS-ADTS 3.1.1.4.5.19 (tokenGroups), MS-DRSR 4.1.8.3 (reverse memberships
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from acl import AclError, Sid
 
 from .directory import Entry
-from .dn import DistinguishedName, Rdns
-from .errors import ParameterError
+from .dn import DistinguishedName
 
-__all__ = ["memberships", "token_groups"]
+__all__ = ["Graph", "token_groups"]
 
 DOMAIN_LOCAL: Final = 0x4
 SECURITY_ENABLED: Final = 0x80000000
 
 
-def memberships(entries: Mapping[Rdns, Entry]) -> dict[Rdns, list[Rdns]]:
-    """Of each object that is a member of security groups: these groups, by name."""
-    found: dict[Rdns, list[Rdns]] = {}
-    for name, entry in entries.items():
-        members = entry.values("member")
-        if members and _group_type(entry) & SECURITY_ENABLED:
-            for member in members:
-                try:
-                    found.setdefault(DistinguishedName.parse(member).rdns, []).append(name)
-                except ParameterError:
-                    continue  # no name: nobody is it
-    return found
+class Graph(Protocol):
+    """Stored memberships; objects go by numbers."""
+
+    def entry(self, number: int) -> Entry:
+        """The object, with what decides: objectSid, sIDHistory, groupType and primaryGroupID."""
+
+    def groups_of(self, number: int) -> Iterable[int]:
+        """The objects that have it as a ``member``."""
+
+    def with_sid(self, sid: Sid) -> Iterable[int]:
+        """The objects with this SID, in every domain."""
 
 
-def token_groups(
-    name: Rdns, entries: Mapping[Rdns, Entry], groups_of: Mapping[Rdns, Iterable[Rdns]]
-) -> tuple[Sid, ...]:
-    """The SIDs of the groups that the object of this name is in; none for an object without a SID.
-
-    ``groups_of`` are the ``memberships`` of these entries.
-    """
-    account = entries[name]
-    sid = account.sid()
+def token_groups(account: int, graph: Graph) -> tuple[Sid, ...]:
+    """The SIDs of the groups that the object is in; none for an object without a SID. Raises DirectoryError."""
+    entry = graph.entry(account)
+    sid = entry.sid()
     if sid is None:
         return ()
-    domain = _domain(name)
-    sids = dict.fromkeys(_history(account))
-    waiting = [name]
-    primary = _primary_group(account, sid, domain, entries)
+    domain = _domain(entry)
+    sids = dict.fromkeys(_history(entry))
+    waiting = [account]
+    primary = _primary_group(entry, sid, domain, graph)
     if primary is not None:
         waiting.append(primary)
-    seen = {name}
+    seen = {account}
     while waiting:
         each = waiting.pop()
         if each not in seen:
             seen.add(each)
-            group = entries[each]
-            if _group_type(group) & DOMAIN_LOCAL and _domain(each) != domain:
+            group = graph.entry(each)
+            kind = _group_type(group)
+            if each != primary and not kind & SECURITY_ENABLED:
+                continue
+            if kind & DOMAIN_LOCAL and _domain(group) != domain:
                 continue
             group_sid = group.sid()
             if group_sid is not None:
                 sids[group_sid] = None
                 sids.update(dict.fromkeys(_history(group)))
-        waiting += (above for above in groups_of.get(each, ()) if above not in seen)
+        waiting += (above for above in graph.groups_of(each) if above not in seen)
     return tuple(sids)
 
 
-def _primary_group(account: Entry, sid: Sid, domain: Rdns, entries: Mapping[Rdns, Entry]) -> Rdns | None:
-    rid = account.text("primaryGroupID")
-    if rid is None or sid.domain is None:
+def _primary_group(account: Entry, sid: Sid, domain: str, graph: Graph) -> int | None:
+    rid = account.text("primaryGroupID") or ""
+    if not (rid.isascii() and rid.isdigit() and int(rid) < 1 << 32) or sid.domain is None:
         return None
-    wanted = sid.domain.child(int(rid)).to_bytes()
-    for name, entry in entries.items():
-        if wanted in entry.attributes.get("objectsid", ()) and _domain(name) == domain:
-            return name
+    for number in graph.with_sid(sid.domain.child(int(rid))):
+        if _domain(graph.entry(number)) == domain:
+            return number
     return None
 
 
 def _group_type(entry: Entry) -> int:
-    return int(entry.text("groupType") or 0) & 0xFFFFFFFF
+    try:
+        return int(entry.text("groupType") or 0) & 0xFFFFFFFF
+    except ValueError:  # a file may hold what is no number
+        return 0
 
 
-def _domain(name: Rdns) -> Rdns:
-    """The DC parts that the name ends with."""
-    start = len(name)
-    while start and name[start - 1][0][0] == "dc":
-        start -= 1
-    return name[start:]
+def _domain(entry: Entry) -> str:
+    return DistinguishedName.parse(entry.dn).domain
 
 
 def _history(entry: Entry) -> list[Sid]:

@@ -1,103 +1,204 @@
 """A directory in a file: the same promises as a domain controller, with no server.
 
-The file is JSON Lines, compressed with gzip when its name ends in ``.gz``:
+``snapshot_format`` says what the file looks like, ``snapshot_index`` how anything in it is found.
 
-    line 1     {"format": "adsyncconfig-snapshot", "version": 1, "origin": ..., "descriptors": N,
-                "entries": M, "rootDSE": {...}}
-    N lines    {"descriptor": number, "base64": its self-relative bytes}     each distinct one once
-    M lines    {"dn": ..., "descriptor": number or null, "attributes": {name: [value, ...]}}
-
-A value is a string; SIDs and GUIDs are written as S-1-... and in their usual form, bytes that are no text as
-{"base64": ...}. Counts in the first line tell a file that was cut off from one that is whole.
-
-A write derives inherited entries again, on the object and below it (``acl.inherit``), as a controller does;
-the file is replaced in one step, so that it is whole at any moment. There is nobody to refuse: whoever can
-write the file is its administrator.
+Rule 1: an object is read when it is handed out, so that a million of them need no memory. Equal descriptors are
+        the very same bytes object, as long as a reader takes them one after the other.
+Rule 2: an object whose line is damaged is handed out with a descriptor that cannot be read, wherever a search may
+        mean it; ``get`` raises DirectoryError. It is never taken for one without permissions, or not there.
+Rule 3: a write derives inherited entries again, on the object and below it (``acl.inherit``), as a controller
+        does; the file is replaced in one step, so that it is whole at any moment. There is nobody to refuse:
+        whoever can write the file is its administrator.
 """
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
-import os
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 from uuid import UUID
 
-from acl import AclError, Control, SecurityDescriptor, Sid, inherit
+from acl import Control, SecurityDescriptor, Sid, inherit
 
 from .directory import Entry, RootDse, Scope
-from .dn import DistinguishedName, Rdns
-from .errors import DirectoryError, NotFound, SnapshotError, UnknownName, Unreachable
-from .filters import Filter
-from .membership import memberships, token_groups
+from .dn import name_key
+from .errors import DirectoryError, NotFound, UnknownName, Unreachable
+from .filters import EVERYTHING, AllOf, AnyOf, Equals, Filter
+from .membership import token_groups
 from .schema import Kind, Schema
+from .snapshot_file import SnapshotFile
+from .snapshot_format import (
+    DESCRIPTOR,
+    FORMAT,
+    VERSION,
+    Damaged,
+    Record,
+    Values,
+    read_descriptor,
+    read_record,
+)
+from .snapshot_index import NAMING_CONTEXTS, NONE, NOWHERE, Index, build_index
+from .snapshot_members import Memberships, member_key
+from .snapshot_writing import rewrite_snapshot, write_snapshot
 
 __all__ = ["FORMAT", "VERSION", "SnapshotDirectory", "write_snapshot"]
 
-FORMAT: Final = "adsyncconfig-snapshot"
-VERSION: Final = 1
-DESCRIPTOR: Final = "ntsecuritydescriptor"
 TOKEN_GROUPS: Final = "tokengroups"  # noqa: S105 - the name of an attribute
-_SIDS: Final = frozenset({"objectsid", "sidhistory", "tokengroups"})
-_GUIDS: Final = frozenset({"objectguid", "schemaidguid", "attributesecurityguid"})
-#: Where rootDSE names naming contexts; every domain is one too. Their roots inherit nothing (MS-ADTS 6.1.3).
-_NAMING_CONTEXTS: Final = (
-    "default_naming_context",
-    "configuration_naming_context",
-    "schema_naming_context",
-    "root_domain_naming_context",
-)
+_GRAPH: Final = frozenset({"objectsid", "sidhistory", "grouptype", "primarygroupid", "member"})
+#: In bytes: how much of descriptors is kept, so that equal ones are one object.
+_KEPT: Final = 64 << 20
+_BESIDE: Final = 200
+#: An object in so many is looked up one by one; of more, the file is read in its order.
+_FEW: Final = 16
 
-#: Whether an object of this name is as far below a base as a search goes.
-_WITHIN: Final[dict[Scope, Callable[[Rdns, Rdns], bool]]] = {
-    Scope.BASE: lambda name, base: name == base,
-    Scope.ONE_LEVEL: lambda name, base: name[1:] == base,
-    Scope.SUBTREE: lambda name, base: name[-len(base) :] == base,
-}
+
+class _Contents:
+    """What the file holds now; every directory of it shares one, so that all see what any of them writes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.read()
+
+    @property
+    def index(self) -> Index:
+        """The index of the file; a file that was closed is opened again when something is asked of it."""
+        if self._index.file.is_closed:
+            self.read()
+        return self._index
+
+    def read(self) -> None:
+        """Index the file as it is now. Raises SnapshotError."""
+        file = SnapshotFile(self.path)
+        try:
+            self._index = build_index(file)
+        except BaseException:
+            file.close()
+            raise
+        self._descriptors: dict[int, bytes] = {}
+        self._held = 0
+        self.memberships: Memberships | None = None
+        self.contexts = self._contexts()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._index.file.close()
+
+    def record(self, ordinal: int) -> Record:
+        """The object as its line has it. Raises Damaged."""
+        return read_record(self.index.line(ordinal))
+
+    def descriptor(self, ordinal: int) -> bytes | None:
+        """The bytes of its descriptor, or None where it has none."""
+        number = self.index.numbers[ordinal]
+        return None if number == NONE else self.numbered(number)
+
+    def numbered(self, number: int) -> bytes:
+        """The descriptor of this number: the same object each time, while there is room for it."""
+        found = self._descriptors.get(number)
+        if found is None:
+            found = read_descriptor(self.index.descriptor_line(number))[1]
+            self._held += len(found) + _BESIDE
+            if self._held > _KEPT:
+                self._descriptors.clear()
+                self._held = len(found)
+            self._descriptors[number] = found
+        return found
+
+    def read_object(self, ordinal: int) -> Record:
+        """The object as its line has it. Raises DirectoryError."""
+        try:
+            return self.record(ordinal)
+        except Damaged as error:
+            raise DirectoryError(
+                f"the entry of '{error.dn}' in '{self.path}' is damaged: {error}", dn=error.dn
+            ) from error
+
+    def write(self, changed: Mapping[int, bytes], values: Mapping[int, Values] | None = None) -> None:
+        """Give objects other descriptors and attributes, and save the file.
+
+        Raises SnapshotError: then nothing is changed.
+        """
+        rewrite_snapshot(self.index, changed, values or {})
+        self.read()
+
+    def entry(self, number: int) -> Entry:
+        """An object of the graph of memberships."""
+        return self.read_object(number).entry(None, _GRAPH)
+
+    def groups_of(self, number: int) -> Iterator[int]:
+        """The groups that hold the object as a member."""
+        return self.holders_of(name_key(self.entry(number).dn))
+
+    def holders_of(self, key: str) -> Iterator[int]:
+        """The objects that hold a member with this key."""
+        if self.memberships is None:
+            self.memberships = Memberships(self.index)
+        return self.memberships.of(key)
+
+    def with_sid(self, sid: Sid) -> list[int]:
+        """The objects that have this SID."""
+        found = self.index.with_sid(str(sid))
+        return [each for each in found if sid.to_bytes() in self.entry(each).attributes.get("objectsid", ())]
+
+    def _contexts(self) -> frozenset[int]:
+        """The roots of naming contexts that the file holds."""
+        root, index = self.index.header.root, self.index
+        named = {index.ordinal(name_key(getattr(root, name))) for name in NAMING_CONTEXTS}
+        for ordinal in index.domains:
+            with suppress(Damaged):
+                if "domainDNS" in self.record(ordinal).values.get("objectclass", ()):
+                    named.add(ordinal)
+        return frozenset(named - {NOWHERE})
 
 
 class SnapshotDirectory:
     """A directory kept in a file: see ``directory.Directory`` for what its methods promise."""
 
-    def __init__(self, path: Path, header: dict[str, Any], entries: Iterable[Entry]) -> None:
-        self._path = path
-        self._header = header
-        self._root = _root_dse(path, header)
-        self._entries = {DistinguishedName.parse(entry.dn).rdns: entry for entry in entries}
+    def __init__(self, contents: _Contents) -> None:
+        self._contents = contents
         self._root = self._with_forest_root_sid()
-        self._contexts = self._naming_contexts()
         self._schema = Schema(self)
-        self._groups_of: dict[Rdns, list[Rdns]] | None = None
 
     @classmethod
     def open(cls, path: str | Path) -> SnapshotDirectory:
         """The directory that the file holds. Raises SnapshotError, naming the line that cannot be read."""
-        path = Path(path)
-        header, entries = _read(path)
-        return cls(path, header, entries)
+        return cls(_Contents(Path(path)))
 
     def __repr__(self) -> str:
-        return f"SnapshotDirectory({str(self._path)!r})"
+        return f"SnapshotDirectory({str(self._contents.path)!r})"
+
+    def __len__(self) -> int:
+        """How many objects it holds."""
+        return len(self._contents.index)
 
     @property
     def root(self) -> RootDse:
         """The naming contexts, and the controller that the snapshot was taken from."""
         return self._root
 
+    @property
+    def taken(self) -> str | None:
+        """When the snapshot was taken (ISO 8601, UTC), where its file says so."""
+        return self._contents.index.header.taken
+
+    @property
+    def not_read(self) -> tuple[str, ...]:
+        """What was not looked at when the snapshot was taken, a line each."""
+        return self._contents.index.header.not_read
+
     def get(self, dn: str, attributes: Sequence[str]) -> Entry:
-        """The object with this DN. Raises NotFound, ParameterError for a DN that is none."""
-        name = DistinguishedName.parse(dn).rdns
-        entry = self._entry(name, dn)
-        if TOKEN_GROUPS in map(str.lower, attributes) and TOKEN_GROUPS not in entry.attributes:
-            entry = self._with_token_groups(name, entry)
-        return _selected(entry, attributes)
+        """The object with this DN. Raises NotFound, ParameterError for a DN that is none, DirectoryError."""
+        ordinal = self._ordinal(dn)
+        wanted = frozenset(map(str.lower, attributes))
+        contents = self._contents
+        entry = self._read(ordinal).entry(contents.descriptor(ordinal), wanted)
+        if TOKEN_GROUPS in wanted and TOKEN_GROUPS not in entry.attributes:
+            sids = token_groups(ordinal, contents)
+            return Entry(entry.dn, {**entry.attributes, TOKEN_GROUPS: tuple(sid.to_bytes() for sid in sids)})
+        return entry
 
     def search(
         self,
@@ -108,58 +209,118 @@ class SnapshotDirectory:
         scope: Scope = Scope.SUBTREE,
         limit: int | None = None,
     ) -> Iterator[Entry]:
-        """The objects below the base that meet the condition, ``limit`` at most. Raises as ``get``."""
-        return islice(self._search(base, condition, attributes, scope), limit)
+        """The objects below the base that meet the condition, ``limit`` at most. Raises as ``get``.
 
-    def _search(
-        self, base: str, condition: Filter, attributes: Sequence[str], scope: Scope
-    ) -> Iterator[Entry]:
-        above = DistinguishedName.parse(base).rdns
-        self._entry(above, base)
-        context = self._context_of(above)
-        for name, entry in self._entries.items():
-            within = _WITHIN[scope](name, above)
-            # As on a controller, a search ends where another naming context begins.
-            if within and self._context_of(name) == context and condition.matches(entry.attributes):
-                yield _selected(entry, attributes)
+        Their order is that of the file.
+        """
+        return islice(self._search(base, condition, frozenset(map(str.lower, attributes)), scope), limit)
+
+    def _search(self, base: str, condition: Filter, wanted: frozenset[str], scope: Scope) -> Iterator[Entry]:
+        contents = self._contents
+        everything = condition == EVERYTHING
+        for ordinal, line in self._lines(self._ordinal(base), condition, scope):
+            try:
+                record = read_record(line)
+            except Damaged as error:
+                if _may_mean(condition):
+                    yield _unreadable(error.dn or base, wanted)
+                continue
+            if ("objectclass" in record.values) if everything else condition.matches(record.attributes):
+                yield record.entry(contents.descriptor(ordinal), wanted)
+
+    def _lines(self, base: int, condition: Filter, scope: Scope) -> Iterator[tuple[int, bytes]]:
+        """The objects below the base that may meet the condition; as on a controller, in its naming context."""
+        index, contexts = self._contents.index, self._contents.contexts
+        found: Iterable[int] | None = self._candidates(condition)
+        if found is not None:
+            found = (each for each in found if self._is_within(each, base, scope))
+        elif scope is Scope.BASE:
+            found = (base,)
+        elif scope is Scope.ONE_LEVEL:
+            found = (each for each in index.children(base) if each not in contexts)
+        else:
+            found = index.below(base, contexts, len(index) // _FEW)
+        if found is None:
+            return index.lines(index.marks(base, contexts))
+        return ((each, index.line(each)) for each in found)
+
+    def _candidates(self, condition: Filter) -> list[int] | None:
+        """All objects that can meet the condition, in their order, where the index tells them; None elsewhere."""
+        contents = self._contents
+        if isinstance(condition, Equals):
+            name = condition.attribute.lower()
+            if name == "objectsid":
+                return contents.index.with_sid(condition.value)
+            if name == "member":
+                return list(contents.holders_of(member_key(condition.value)))
+            if name == "objectclass" and condition.value.lower() == "domaindns":
+                return contents.index.domains
+        if isinstance(condition, AnyOf | AllOf):
+            each = [self._candidates(one) for one in condition.conditions]
+            known = [one for one in each if one is not None]
+            if isinstance(condition, AllOf):
+                return min(known, key=len, default=None)
+            if len(known) == len(each):
+                return sorted({ordinal for one in known for ordinal in one})
+        return None
+
+    def _is_within(self, ordinal: int, base: int, scope: Scope) -> bool:
+        index, contexts = self._contents.index, self._contents.contexts
+        if scope is Scope.BASE:
+            return ordinal == base
+        if scope is Scope.ONE_LEVEL:
+            return index.parent(ordinal) == base and ordinal not in contexts
+        while ordinal != base:
+            if ordinal in contexts or ordinal == NOWHERE:
+                return False
+            ordinal = index.nearest(ordinal)
+        return True
 
     def write_dacl(self, dn: str, descriptor: SecurityDescriptor) -> None:
         """Replace the object's DACL, derive again what is inherited there and below, and save the file."""
-        name = DistinguishedName.parse(dn).rdns
-        current = self._entry(name, dn).security_descriptor()
+        ordinal = self._ordinal(dn)
+        record = self._read(ordinal)
+        current = self._security_descriptor(ordinal, record, {})
         bits = Control.DACL_PRESENT | Control.DACL_PROTECTED | Control.DACL_AUTO_INHERITED
         control = current.control.without(bits) | (descriptor.control & bits)
-        self._write(name, replace(current, dacl=descriptor.dacl, control=control))
+        self._write(ordinal, record, replace(current, dacl=descriptor.dacl, control=control))
 
     def write_owner(self, dn: str, owner: Sid) -> None:
         """Make this the object's owner, derive again what is inherited there and below, and save the file."""
-        name = DistinguishedName.parse(dn).rdns
-        self._write(name, replace(self._entry(name, dn).security_descriptor(), owner=owner))
+        ordinal = self._ordinal(dn)
+        record = self._read(ordinal)
+        self._write(ordinal, record, replace(self._security_descriptor(ordinal, record, {}), owner=owner))
 
-    def _write(self, name: Rdns, written: SecurityDescriptor) -> None:
-        self._put(name, self._inherited(name, written))
-        depth = len(name)
-        below = sorted((each for each in self._entries if each[-depth:] == name and each != name), key=len)
-        for child in below:
-            entry = self._entries[child]
-            if DESCRIPTOR in entry.attributes:
-                self._put(child, self._inherited(child, entry.security_descriptor()))
-        self._save()
+    def _write(self, ordinal: int, record: Record, written: SecurityDescriptor) -> None:
+        changed: dict[int, SecurityDescriptor] = {}
+        changed[ordinal] = self._inherited(ordinal, record, written, changed)
+        contents = self._contents
+        for each in contents.index.below(ordinal) or ():
+            # What is below comes after what it is in.
+            if each != ordinal and contents.descriptor(each) is not None:
+                with suppress(DirectoryError):  # what is damaged stays so
+                    child = self._read(each)
+                    own = self._security_descriptor(each, child, changed)
+                    changed[each] = self._inherited(each, child, own, changed)
+        contents.write({each: value.to_bytes() for each, value in changed.items()})
 
     def modify_values(
         self, dn: str, attribute: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
     ) -> None:
         """Add values to the object's attribute and remove others, and save the file."""
-        name = DistinguishedName.parse(dn).rdns
-        entry = self._entry(name, dn)
+        ordinal = self._ordinal(dn)
+        record = self._read(ordinal)
         key = attribute.lower()
         gone = {value.casefold() for value in remove}
-        kept = [value for value in entry.values(key) if value.casefold() not in gone]
-        values = tuple(value.encode("utf-8") for value in (*kept, *add))
-        attributes = {each: value for each, value in entry.attributes.items() if each != key}
-        self._entries[name] = Entry(entry.dn, {**attributes, key: values} if values else attributes)
-        self._groups_of = None  # who is in which group may be another now
-        self._save()
+        kept = [
+            value
+            for value in record.values.get(key, ())
+            if not isinstance(value, str) or value.casefold() not in gone
+        ]
+        values = {name: each for name, each in record.values.items() if name != key}
+        if kept or add:
+            values[key] = [*kept, *add]
+        self._contents.write({}, {ordinal: values})
 
     @property
     def caller(self) -> None:
@@ -173,16 +334,17 @@ class SnapshotDirectory:
         if dns_name.lower() == self._root.domain:
             return self
         domain = "DC=" + dns_name.lower().replace(".", ",DC=")
-        entry = self._entries.get(DistinguishedName.parse(domain).rdns)
-        if entry is None:
-            raise Unreachable(f"the snapshot '{self._path}' does not hold the domain {dns_name}")
+        ordinal = self._contents.index.ordinal(name_key(domain))
+        if ordinal == NOWHERE:
+            raise Unreachable(f"the snapshot '{self._contents.path}' does not hold the domain {dns_name}")
         other = SnapshotDirectory.__new__(SnapshotDirectory)
         vars(other).update(vars(self))
-        other._root = replace(self._root, default_naming_context=entry.dn)
+        other._root = replace(self._root, default_naming_context=self._read(ordinal).dn)
         return other
 
     def close(self) -> None:
-        """Nothing to let go of: every write is saved at once."""
+        """Let go of the file; every write was saved at once."""
+        self._contents.close()
 
     def __enter__(self) -> Self:
         return self
@@ -190,190 +352,63 @@ class SnapshotDirectory:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _entry(self, name: Rdns, dn: str) -> Entry:
-        entry = self._entries.get(name)
-        if entry is None:
+    def _ordinal(self, dn: str) -> int:
+        ordinal = self._contents.index.ordinal(name_key(dn))
+        if ordinal == NOWHERE:
             raise NotFound(dn)
-        return entry
+        return ordinal
 
-    def _with_token_groups(self, name: Rdns, entry: Entry) -> Entry:
-        """The entry with the groups that a controller would work out for it, when asked for it alone."""
-        if self._groups_of is None:
-            self._groups_of = memberships(self._entries)
-        sids = token_groups(name, self._entries, self._groups_of)
-        return Entry(entry.dn, {**entry.attributes, TOKEN_GROUPS: tuple(sid.to_bytes() for sid in sids)})
+    def _read(self, ordinal: int) -> Record:
+        return self._contents.read_object(ordinal)
 
-    def _put(self, name: Rdns, descriptor: SecurityDescriptor) -> None:
-        entry = self._entries[name]
-        self._entries[name] = Entry(entry.dn, {**entry.attributes, DESCRIPTOR: (descriptor.to_bytes(),)})
+    def _security_descriptor(
+        self, ordinal: int, record: Record, changed: Mapping[int, SecurityDescriptor]
+    ) -> SecurityDescriptor:
+        """The descriptor of an object as it will be. Raises DirectoryError."""
+        found = changed.get(ordinal)
+        return found or record.entry(self._contents.descriptor(ordinal), None).security_descriptor()
 
-    def _inherited(self, name: Rdns, descriptor: SecurityDescriptor) -> SecurityDescriptor:
+    def _inherited(
+        self,
+        ordinal: int,
+        record: Record,
+        descriptor: SecurityDescriptor,
+        changed: Mapping[int, SecurityDescriptor],
+    ) -> SecurityDescriptor:
         """The descriptor of the object with what its parent's gives it now."""
-        entry = self._entries[name]
-        parent = self._entries.get(name[1:])
-        if parent is None or name in self._contexts or DESCRIPTOR not in parent.attributes:
+        contents = self._contents
+        parent = contents.index.parent(ordinal)
+        if parent == NOWHERE or ordinal in contents.contexts or contents.descriptor(parent) is None:
             return descriptor
-        most_specific = entry.values("objectClass")[-1]
+        above = self._security_descriptor(parent, self._read(parent), changed)
+        classes = record.entry(None, None).values("objectClass")
         try:
-            guid = self._schema.guid(Kind.CLASS, most_specific)
+            guid = self._schema.guid(Kind.CLASS, classes[-1] if classes else "top")
         except UnknownName:
             guid = UUID(int=0)  # a class that no entry can name: only entries for every class apply
-        return inherit(parent.security_descriptor(), descriptor, object_class_guid=guid)
+        return inherit(above, descriptor, object_class_guid=guid)
 
     def _with_forest_root_sid(self) -> RootDse:
         """What rootDSE says, with the SID of the forest's root from its entry in files that leave it out."""
-        root = self._entries.get(DistinguishedName.parse(self._root.root_domain_naming_context).rdns)
-        if self._root.forest_root_sid is not None or root is None:
-            return self._root
+        root, contents = self._contents.index.header.root, self._contents
+        ordinal = contents.index.ordinal(name_key(root.root_domain_naming_context))
+        if root.forest_root_sid is not None or ordinal == NOWHERE:
+            return root
         with suppress(DirectoryError):  # a malformed one is told when it is needed
-            if sid := root.sid():
-                return replace(self._root, forest_root_sid=str(sid))
-        return self._root
-
-    def _naming_contexts(self) -> frozenset[Rdns]:
-        named = (DistinguishedName.parse(getattr(self._root, each)).rdns for each in _NAMING_CONTEXTS)
-        domains = (
-            name for name, entry in self._entries.items() if "domainDNS" in entry.values("objectClass")
-        )
-        return frozenset((*named, *domains))
-
-    def _context_of(self, name: Rdns) -> Rdns:
-        """The naming context that holds the object: the nearest one above it."""
-        return next((name[start:] for start in range(len(name)) if name[start:] in self._contexts), ())
-
-    def _save(self) -> None:
-        write_snapshot(self._path, self._root, self._entries.values(), origin=self._header.get("origin", ""))
+            if sid := self._read(ordinal).entry(None, None).sid():
+                return replace(root, forest_root_sid=str(sid))
+        return root
 
 
-def write_snapshot(path: str | Path, root: RootDse, entries: Iterable[Entry], *, origin: str = "") -> None:
-    """Write a snapshot file in one step, readable by its owner alone. Raises SnapshotError."""
-    path = Path(path)
-    numbers: dict[bytes, int] = {}
-    entry_lines = []
-    for entry in entries:
-        attributes = {
-            name: [_to_json(name, bytes(value)) for value in values]
-            for name, values in entry.attributes.items()
-            if name != DESCRIPTOR
-        }
-        raw = next(iter(entry.attributes.get(DESCRIPTOR, ())), None)
-        number = None if raw is None else numbers.setdefault(bytes(raw), len(numbers) + 1)
-        entry_lines.append(_line({"dn": entry.dn, "descriptor": number, "attributes": attributes}))
-    header = {
-        "format": FORMAT,
-        "version": VERSION,
-        "origin": origin,
-        "descriptors": len(numbers),
-        "entries": len(entry_lines),
-        "rootDSE": asdict(root),
-    }
-    lines = [_line(header)]
-    lines += (
-        _line({"descriptor": number, "base64": base64.b64encode(raw).decode("ascii")})
-        for raw, number in numbers.items()
+def _may_mean(condition: Filter) -> bool:
+    """Whether an object of which nothing is known but its name may be meant: it is looked for by class alone."""
+    if isinstance(condition, AnyOf | AllOf):
+        return all(map(_may_mean, condition.conditions))
+    return condition == EVERYTHING or (
+        isinstance(condition, Equals) and condition.attribute.lower() == "objectclass"
     )
-    data = "".join((*lines, *entry_lines)).encode("utf-8")
-    if path.suffix == ".gz":
-        data = gzip.compress(data, mtime=0)
-    try:
-        # A new file beside the old one, moved over it: a reader sees the one or the other, whole.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(temporary).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
-    except OSError as error:
-        raise SnapshotError(f"cannot write the snapshot '{path}': {error.strerror}") from error
 
 
-def _read(path: Path) -> tuple[dict[str, Any], list[Entry]]:
-    lines = _lines(path)
-    number, header = next(lines, (1, None))
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise SnapshotError(f"'{path}' is no snapshot: its first line does not say {FORMAT}")
-    if header.get("version") != VERSION:
-        raise SnapshotError(f"'{path}' has version {header.get('version')!r}; this program reads {VERSION}")
-    descriptors: dict[int, bytes] = {}
-    entries: list[Entry] = []
-    for number, record in lines:
-        try:
-            if "dn" in record:
-                entries.append(_entry_from_json(record, descriptors))
-            else:
-                descriptors[record["descriptor"]] = base64.b64decode(record["base64"], validate=True)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SnapshotError(f"line {number} of '{path}' is damaged: {error!r}") from error
-    for what, found in (("descriptors", len(descriptors)), ("entries", len(entries))):
-        if header.get(what) != found:
-            raise SnapshotError(
-                f"'{path}' was cut off: it promises {header.get(what)} {what} and holds {found}"
-            )
-    return header, entries
-
-
-def _lines(path: Path) -> Iterator[tuple[int, Any]]:
-    """Each line's number and value."""
-    number = 0
-    try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as stream:
-            for number, line in enumerate(stream, 1):
-                yield number, json.loads(line)
-    except FileNotFoundError as error:
-        raise SnapshotError(f"there is no snapshot '{path}'") from error
-    except (ValueError, EOFError) as error:  # no JSON, no UTF-8, or a gzip stream that ends too early
-        raise SnapshotError(f"line {number} of '{path}' is damaged: {error}") from error
-    except OSError as error:
-        raise SnapshotError(f"cannot read the snapshot '{path}': {error.strerror or error}") from error
-
-
-def _root_dse(path: Path, header: dict[str, Any]) -> RootDse:
-    try:
-        return RootDse(**header["rootDSE"])
-    except (KeyError, TypeError) as error:
-        raise SnapshotError(f"the first line of '{path}' has no whole rootDSE") from error
-
-
-def _entry_from_json(record: dict[str, Any], descriptors: dict[int, bytes]) -> Entry:
-    attributes = {
-        name.lower(): tuple(_from_json(name.lower(), value) for value in values)
-        for name, values in record["attributes"].items()
-    }
-    if record["descriptor"] is not None:
-        attributes[DESCRIPTOR] = (descriptors[record["descriptor"]],)
-    return Entry(str(record["dn"]), attributes)
-
-
-def _from_json(name: str, value: Any) -> bytes:
-    if isinstance(value, dict):
-        return base64.b64decode(value["base64"], validate=True)
-    if name in _SIDS:
-        return Sid.from_string(value).to_bytes()
-    if name in _GUIDS:
-        return UUID(value).bytes_le
-    return str(value).encode("utf-8")
-
-
-def _to_json(name: str, value: bytes) -> Any:
-    # What its attribute's form does not fit is kept as bytes.
-    with suppress(AclError, ValueError):
-        if name in _SIDS:
-            return str(Sid.from_bytes(value))
-        if name in _GUIDS:
-            return str(UUID(bytes_le=value))
-        return value.decode("utf-8")
-    return {"base64": base64.b64encode(value).decode("ascii")}
-
-
-def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(", ", ": ")) + "\n"
-
-
-def _selected(entry: Entry, attributes: Sequence[str]) -> Entry:
-    wanted = {name.lower() for name in attributes}
-    return Entry(entry.dn, {name: values for name, values in entry.attributes.items() if name in wanted})
+def _unreadable(dn: str, wanted: frozenset[str]) -> Entry:
+    """An object whose line is damaged: its descriptor is one that nobody can read."""
+    return Entry(dn, {DESCRIPTOR: (b"",)} if DESCRIPTOR in wanted else {})

@@ -22,10 +22,8 @@ from adsyncconfig import Directory, Principal, SetResult
 from adsyncconfig.account import resolve
 from adsyncconfig.below import Below, Child, read_with_below
 from adsyncconfig.catalogue import CLOUD_SYNC, FEATURES, TargetKind
-from adsyncconfig.directory import Entry
-from adsyncconfig.dn import DistinguishedName
+from adsyncconfig.directory import Entry, RootDse
 from adsyncconfig.effect import Answer, Examiner, effects, known_operations, token_in
-from adsyncconfig.membership import memberships, token_groups
 from adsyncconfig.operations import (
     CLOUD_SYNC_OPERATIONS,
     OPERATIONS,
@@ -36,6 +34,7 @@ from adsyncconfig.operations import (
 from adsyncconfig.plan import Target
 from adsyncconfig.schema import Kind, bundled, bundled_property_sets
 from adsyncconfig.shortfalls import Cause, described, shortfalls
+from adsyncconfig.snapshot import write_snapshot
 
 DOMAIN = "DC=contoso,DC=example"
 OU = f"OU=Writeback,{DOMAIN}"
@@ -267,25 +266,30 @@ def test_builtin_groups_speak_for_an_account_in_its_own_domain_alone() -> None:
     assert {ME, ANY_GROUP, Sid.EVERYONE, Sid.AUTHENTICATED_USERS} <= there.sids
 
 
-def entry(name: str, number: int, **attributes: str | list[str]) -> tuple[Any, Entry]:
+def entry(name: str, number: int, **attributes: str | list[str]) -> Entry:
     dn = name if "=" in name else f"CN={name},{DOMAIN}"
     sid = Sid.from_string(f"S-1-5-21-1-2-3-{number}").to_bytes()
     given = {key.lower(): [value] if isinstance(value, str) else value for key, value in attributes.items()}
     raw = {key: tuple(each.encode() for each in values) for key, values in given.items()}
-    return DistinguishedName.parse(dn).rdns, Entry(dn, {**raw, "objectsid": (sid,)})
+    return Entry(dn, {**raw, "objectsid": (sid,)})
 
 
-def groups_of(name: str, *entries: tuple[Any, Entry]) -> set[int | None]:
-    every = dict(entries)
-    rdns = DistinguishedName.parse(f"CN={name},{DOMAIN}").rdns
-    return {sid.rid for sid in token_groups(rdns, every, memberships(every))}
+def groups_of(folder: Path, name: str, *entries: Entry) -> set[int | None]:
+    """What a snapshot of these entries works out as the token groups of one of them."""
+    configuration = f"CN=Configuration,{DOMAIN}"
+    root = RootDse(DOMAIN, DOMAIN, configuration, f"CN=Schema,{configuration}", "dc1.contoso.example")
+    write_snapshot(folder / "groups.jsonl", root, entries)
+    with adsyncconfig.open_snapshot(folder / "groups.jsonl") as directory:
+        found = directory.get(f"CN={name},{DOMAIN}", ["tokenGroups"]).attributes["tokengroups"]
+    return {Sid.from_bytes(value).rid for value in found}
 
 
 GLOBAL, LOCAL, DISTRIBUTION = str(2 - 2**31), str(4 - 2**31), "8"
 
 
-def test_groups_count_through_others_and_the_primary_group_through_its_number() -> None:
+def test_groups_count_through_others_and_the_primary_group_through_its_number(tmp_path: Path) -> None:
     found = groups_of(
+        tmp_path,
         "me",
         entry("me", 1, primaryGroupID="513"),
         entry("users", 513, groupType=GLOBAL),
@@ -297,8 +301,9 @@ def test_groups_count_through_others_and_the_primary_group_through_its_number() 
     assert found == {513, 20, 21, 22}
 
 
-def test_distribution_groups_do_not_count_and_nothing_passes_through_them() -> None:
+def test_distribution_groups_do_not_count_and_nothing_passes_through_them(tmp_path: Path) -> None:
     found = groups_of(
+        tmp_path,
         "me",
         entry("me", 1),
         entry("list", 20, groupType=DISTRIBUTION, member=f"CN=me,{DOMAIN}"),
@@ -307,8 +312,9 @@ def test_distribution_groups_do_not_count_and_nothing_passes_through_them() -> N
     assert found == set()
 
 
-def test_domain_local_groups_of_another_domain_do_not_count() -> None:
+def test_domain_local_groups_of_another_domain_do_not_count(tmp_path: Path) -> None:
     found = groups_of(
+        tmp_path,
         "me",
         entry("me", 1),
         entry("CN=local,DC=emea,DC=contoso,DC=example", 20, groupType=LOCAL, member=f"CN=me,{DOMAIN}"),

@@ -75,7 +75,7 @@ def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(
     snapshot_file: Path, mocker: MockerFixture
 ) -> None:
     before = snapshot_file.read_bytes()
-    mocker.patch("adsyncconfig.snapshot.os.fsync", side_effect=OSError(28, "No space left on device"))
+    mocker.patch("adsyncconfig.snapshot_writing.os.fsync", side_effect=OSError(28, "No space left on device"))
     with pytest.raises(SnapshotError, match=r"cannot write the snapshot .*: No space left on device"):
         grant(snapshot_file)
     assert snapshot_file.read_bytes() == before
