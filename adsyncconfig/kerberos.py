@@ -73,18 +73,20 @@ def ticket(user: str | None = None) -> Ticket:
 def _cached(user: str | None) -> Ticket:
     import gssapi  # noqa: PLC0415 - rule 1
 
-    attempt = Attempt(principal=None if user is None else principal_of(user))
-    try:
-        found = gssapi.Credentials(
-            name=_name(attempt.principal), usage="initiate", mechs=[gssapi.MechType.kerberos]
-        )
-        if found.lifetime:
-            return Ticket(str(found.name))
-    except gssapi.exceptions.ExpiredCredentialsError:
-        pass
-    except gssapi.exceptions.GSSError as error:
-        return Ticket(None, explained(error, attempt).reason)
-    return Ticket(None, f"the ticket of {attempt.principal or 'the ticket cache'} has expired")
+    wanted = None if user is None else principal_of(user)
+    why = Ticket(None)
+    # The default ticket first: its name may be written in another case, which is all one to a controller.
+    for name in dict.fromkeys((None, wanted)):
+        attempt = Attempt(principal=name or wanted)
+        try:
+            found = gssapi.Credentials(name=_name(name), usage="initiate", mechs=[gssapi.MechType.kerberos])
+            principal, left = str(found.name), found.lifetime
+        except gssapi.exceptions.GSSError as error:
+            why = Ticket(None, explained(error, attempt).reason)
+            continue
+        if left and (wanted is None or principal.casefold() == wanted.casefold()):
+            return Ticket(principal)
+    return why
 
 
 def initiator(credential: Credential, host: str, binding: bytes | None) -> tuple[str | None, Initiator]:
@@ -106,8 +108,7 @@ def initiator(credential: Credential, host: str, binding: bytes | None) -> tuple
     attempt = Attempt(principal=principal, host=host, keytab=credential.keytab)
     with translated(attempt):
         own = _acquired(credential, principal)
-        if own is not None and principal is None:
-            principal = str(own.name)
+        principal = str(own.name)
         context = gssapi.SecurityContext(
             name=gssapi.Name(f"ldap@{host}", gssapi.NameType.hostbased_service),
             creds=own,
@@ -155,16 +156,15 @@ def _acquired(credential: Credential, principal: str | None) -> Any:
         _check_keytab(credential.keytab)
         store = {"client_keytab": credential.keytab, "ccache": f"MEMORY:{uuid.uuid4()}"}
         return gssapi.Credentials(name=_name(principal), store=store, **kerberos)
-    given = credential.password
+    there = ticket(credential.user).principal
     if principal is not None and credential.method == "kerberos":
-        # One that would have to be asked for is asked for only where there is no ticket.
-        password = (
-            given if isinstance(given, str) else None if ticket(principal).principal else credential.secret()
-        )
+        # A password that would have to be asked for is asked for only where there is no ticket.
+        given = credential.password
+        password = given if isinstance(given, str) else None if there else credential.secret()
         if password is not None:
             acquired = gssapi.raw.acquire_cred_with_password(_name(principal), password.encode(), **kerberos)
             return gssapi.Credentials(base=acquired.creds)
-    return gssapi.Credentials(name=_name(principal), **kerberos)
+    return gssapi.Credentials(name=_name(there or principal), **kerberos)
 
 
 def _check_keytab(keytab: str) -> None:

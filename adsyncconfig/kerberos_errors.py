@@ -13,6 +13,12 @@ from .errors import AuthenticationFailed, DirectoryError, Unreachable
 __all__ = ["Attempt", "Explanation", "explained"]
 
 _BASE: Final = -1765328384  # ERROR_TABLE_BASE_krb5
+_TICKET_EXPIRED: Final = _BASE + 32
+_NO_KEY: Final = _BASE + 181  # KRB5_KT_NOTFOUND
+_NO_TICKET: Final = frozenset({_BASE + 141, _BASE + 195})  # KRB5_CC_NOTFOUND, KRB5_FCC_NOFILE
+_CREDENTIALS_EXPIRED: Final = (
+    11 << 16
+)  # GSS_S_CREDENTIALS_EXPIRED (RFC 2744), with no error of Kerberos below it
 
 
 class Attempt(NamedTuple):
@@ -83,7 +89,9 @@ _MEANINGS: Final[dict[int, _Meaning]] = {
         "what came back for {who} cannot be decrypted: the password{keytab} is wrong",
         "give the right one",
     ),
-    _BASE + 32: _Meaning(AuthenticationFailed, "the ticket of {who} has expired", "get a new one with kinit"),
+    _TICKET_EXPIRED: _Meaning(
+        AuthenticationFailed, "the ticket of {who} has expired", "get a new one with kinit"
+    ),
     _BASE + 33: _Meaning(AuthenticationFailed, "the ticket of {who} is not valid yet", _CLOCK),
     _BASE + 37: _Meaning(
         AuthenticationFailed, "this machine's clock differs too much from the controller's", _CLOCK
@@ -92,16 +100,11 @@ _MEANINGS: Final[dict[int, _Meaning]] = {
     _BASE + 136: _Meaning(  # KRB5_CONFIG_BADFORMAT
         AuthenticationFailed, "krb5.conf cannot be understood", "see KRB5_CONFIG, or /etc/krb5.conf"
     ),
-    _BASE + 141: _Meaning(  # KRB5_CC_NOTFOUND
-        AuthenticationFailed,
-        "there is no ticket{of}",
-        "get one with kinit, or give --keytab, or -Credential with a password",
-    ),
     _BASE + 154: _Meaning(Unreachable, "no KDC of realm {realm} is known", _REALM),  # KRB5_REALM_UNKNOWN
     _BASE + 156: _Meaning(  # KRB5_KDC_UNREACH
         Unreachable, "no KDC of realm {realm} answers", "see that port 88 of its controllers can be reached"
     ),
-    _BASE + 181: _Meaning(  # KRB5_KT_NOTFOUND
+    _NO_KEY: _Meaning(
         AuthenticationFailed,
         "there is no key of {who}{keytab}",
         "list it with klist -k, and write the user as it stands there",
@@ -109,10 +112,13 @@ _MEANINGS: Final[dict[int, _Meaning]] = {
     _BASE + 220: _Meaning(  # KRB5_REALM_CANT_RESOLVE
         Unreachable, "the KDC of realm {realm} has a name that cannot be resolved", _REALM
     ),
-    _BASE + 195: _Meaning(  # KRB5_FCC_NOFILE
-        AuthenticationFailed,
-        "there is no ticket{of}",
-        "get one with kinit, or give --keytab, or -Credential with a password",
+    **dict.fromkeys(
+        _NO_TICKET,
+        _Meaning(
+            AuthenticationFailed,
+            "there is no ticket{of}",
+            "get one with kinit, or give --keytab, or -Credential with a password",
+        ),
     ),
 }
 
@@ -121,6 +127,10 @@ def explained(error: Any, attempt: Attempt) -> Explanation:
     """What an error of gssapi means: why, and what to raise."""
     code = int(error.min_code)
     code -= 0x1_0000_0000 if code > 0x7FFF_FFFF else 0
+    if int(error.maj_code) == _CREDENTIALS_EXPIRED:
+        code = _TICKET_EXPIRED
+    elif attempt.keytab and code in _NO_TICKET:
+        code = _NO_KEY  # the library looks for a ticket where the keytab has no key
     meaning = _MEANINGS.get(code)
     who = attempt.principal or "the ticket cache"
     if meaning is None:

@@ -1,8 +1,8 @@
 """A real Active Directory on loopback: Samba domain controllers that a test run makes, starts and takes away.
 
 Decided here: what the lab's domains are called and which identifiers they have (fixed, so that two runs give
-the same SIDs), where they listen, who signs their certificates, when a controller counts as started, and how
-it ends. What the directories contain is contoso_directory.py's business.
+the same SIDs), where they listen, when a controller counts as started, and how it ends. What the directories
+contain is contoso_directory.py's business, and their certificates are lab_certificates.py's.
 
     with contoso_lab() as controller:      one domain, CONTOSO, on an address of 127.0.0.0/8 of its own
         connection = connect_as(controller, controller.administrator, controller.password)
@@ -16,7 +16,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import functools
-import ipaddress
 import os
 import random
 import shutil
@@ -30,15 +29,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import ldap3
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from lab_certificates import Authority
 from ldap3.core.exceptions import LDAPBindError, LDAPCommunicationError
 
 PACKAGES = (
@@ -154,97 +149,6 @@ class Forest:
         self.child.stop()
 
 
-# -- certificates --------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """A certificate authority that lives as long as a test run."""
-
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    @classmethod
-    def create(cls, common_name: str) -> Authority:
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = _common_name(common_name)
-        builder = (
-            _certificate(name, name, key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(_key_usage(signs_certificates=True), critical=True)
-        )
-        return cls(builder.sign(key, hashes.SHA256()), key)
-
-    def write(self, path: Path) -> Path:
-        """Write the authority's certificate, which is what a client trusts."""
-        path.write_bytes(self.certificate.public_bytes(serialization.Encoding.PEM))
-        return path
-
-    def issue(self, host_name: str, address: str, *, certificate_file: Path, key_file: Path) -> None:
-        """Write a server certificate for a host's DNS name, localhost and its IP address."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        names: list[x509.GeneralName] = [x509.DNSName(host_name), x509.DNSName("localhost")]
-        names.append(x509.IPAddress(ipaddress.ip_address(address)))
-        authority_key = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
-        certificate = (
-            _certificate(_common_name(host_name), self.certificate.subject, key.public_key())
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(signs_certificates=False), critical=True)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-            .add_extension(x509.SubjectAlternativeName(names), critical=False)
-            .add_extension(authority_key, critical=False)
-            .sign(self.key, hashes.SHA256())
-        )
-        certificate_file.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-        key_file.touch(mode=0o600)  # before the key is in it; Samba refuses a key that others can read
-        key_file.write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM,
-                serialization.PrivateFormat.PKCS8,
-                serialization.NoEncryption(),
-            )
-        )
-
-
-def unrelated_ca_file(path: Path) -> Path:
-    """Write the certificate of an authority that signed nothing in the lab."""
-    return Authority.create("Another authority").write(path)
-
-
-def _common_name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
-) -> x509.CertificateBuilder:
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(public_key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(days=5))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
-    )
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
 # -- what the machine must have ------------------------------------------------------------------------------
 
 
@@ -328,8 +232,13 @@ def provision(
     address: str = "127.0.0.1",
     host: str = "dc1",
     authority: Authority | None = None,
+    strong_auth: str = "yes",
 ) -> DomainController:
-    """Make a domain and its first controller, for `start` to run, in a folder that does not exist yet."""
+    """Make a domain and its first controller, for `start` to run, in a folder that does not exist yet.
+
+    `strong_auth` is smb.conf's "ldap server require strong auth", which is yes where nothing is said: Kerberos
+    inside TLS, as Windows takes it, needs allow_sasl_over_tls.
+    """
     if len(os.fsencode(folder / _LONGEST_SOCKET)) > _SOCKET_PATH_LIMIT:
         raise LabError(f"{folder} is too long a name for the Unix sockets below it")
     folder.mkdir()
@@ -358,6 +267,7 @@ def provision(
         "tls keyfile": f"{controller.key_file}",
         "tls cafile": f"{controller.ca_file}",
         "dsdb:schema update allowed": "yes",  # tests add what comes with Exchange
+        "ldap server require strong auth": strong_auth,
     }
     _run(
         [
@@ -379,6 +289,11 @@ def provision(
         ]
     )
     return controller
+
+
+def run_samba_tool(*arguments: str) -> None:
+    """Run samba-tool on a controller's own files. Raises LabError with what it said."""
+    _run([*_samba_tool(), *arguments])
 
 
 def _samba_tool() -> list[str]:
@@ -523,10 +438,10 @@ def own_address() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def contoso_lab(folder: Path | None = None) -> Iterator[DomainController]:
+def contoso_lab(folder: Path | None = None, *, strong_auth: str = "yes") -> Iterator[DomainController]:
     """Run one domain, CONTOSO, in `folder` or one of its own, which is gone afterwards."""
     with own_address() as address, _temporary(folder or short_folder()) as home:
-        (controller,) = start(provision(home / "dc1", address=address))
+        (controller,) = start(provision(home / "dc1", address=address, strong_auth=strong_auth))
         try:
             yield controller
         finally:

@@ -1,11 +1,11 @@
-"""Servers of a few lines for tests of connections: one keeps silent, one passes bytes on."""
+"""Servers of a few lines for tests: one keeps silent, one says what a test has it say, one passes bytes on."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 
@@ -37,14 +37,38 @@ def silent_listener() -> Iterator[Listener]:
 
 
 @contextlib.contextmanager
+def saying(address: str, answer: Callable[[bytes], bytes]) -> Iterator[int]:
+    """A port of ``address`` where each request gets an answer made of it."""
+    with socket.create_server((address, 0)) as server:
+
+        def say(peer: socket.socket) -> None:
+            with peer, contextlib.suppress(OSError):
+                while request := peer.recv(65536):
+                    peer.sendall(answer(request))
+
+        with _accepting(server, say):
+            yield server.getsockname()[1]
+
+
+@contextlib.contextmanager
 def forwarder(address: str, target: tuple[str, int]) -> Iterator[int]:
     """A port of ``address`` (of the loopback network) behind which ``target`` answers, byte for byte."""
+    with recorder(address, target) as listener:
+        yield listener.port
+
+
+@contextlib.contextmanager
+def recorder(address: str, target: tuple[str, int]) -> Iterator[Listener]:
+    """The same, which keeps what goes by in either direction."""
     with socket.create_server((address, 0)) as server:
+        listener = Listener(server.getsockname()[1])
 
         def pump(source: socket.socket, sink: socket.socket) -> None:
             with contextlib.suppress(OSError):
                 while chunk := source.recv(65536):
+                    listener.chunks.append(chunk)
                     sink.sendall(chunk)
+            with contextlib.suppress(OSError):  # however the other side ended
                 sink.shutdown(socket.SHUT_WR)
 
         def relay(peer: socket.socket) -> None:
@@ -55,7 +79,7 @@ def forwarder(address: str, target: tuple[str, int]) -> Iterator[int]:
                 back.join(10)
 
         with _accepting(server, relay):
-            yield server.getsockname()[1]
+            yield listener
 
 
 @contextlib.contextmanager

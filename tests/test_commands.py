@@ -19,7 +19,8 @@ import pytest
 import trying
 from contoso_directory import AMBIGUOUS_NAME, CONNECTOR, CONNECTOR_DN, CONNECTOR_SID, HOSTILE_OUS
 from expectations import CONTOSO_SNAPSHOT, GROUP_WRITEBACK, expected_aces
-from samba_lab import DomainController, Forest, unrelated_ca_file
+from lab_certificates import unrelated_ca_file
+from samba_lab import DomainController, Forest
 from sockets import silent_listener
 
 from acl import SecurityDescriptor

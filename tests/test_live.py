@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import samba_lab
 import trying
 from conftest import ConnectAs, live
 from contoso_directory import CONNECTOR_DN
+from lab_certificates import unrelated_ca_file
 from ldap_proxy import LdapProxy
 from pytest_mock import MockerFixture
 from samba_lab import DomainController
@@ -83,7 +83,7 @@ def test_a_server_that_does_not_answer_starttls_gets_no_password(listener: Liste
 
 
 def test_a_certificate_of_an_unknown_issuer_is_refused(contoso: DomainController, tmp_path: Path) -> None:
-    other = samba_lab.unrelated_ca_file(tmp_path / "other.pem")
+    other = unrelated_ca_file(tmp_path / "other.pem")
     with pytest.raises(Unreachable, match=r"certificate of .* is not trusted: .*--ca-file"):
         connect(contoso, contoso.url, ca_file=other)
 

@@ -19,6 +19,7 @@ import samba_lab
 from conftest import ConnectAs
 from hypothesis import given
 from hypothesis import strategies as st
+from lab_certificates import unrelated_ca_file
 from ldap3.core.exceptions import LDAPSocketOpenError
 from ldap_proxy import LdapProxy, MessageReader, Request
 from samba_lab import DomainController, Forest, LabError, VerifiedTls
@@ -38,7 +39,7 @@ def test_ldaps_answers_with_a_certificate_that_verifies(
 
 
 def test_another_authority_does_not_verify_it(contoso: DomainController, tmp_path: Path) -> None:
-    tls = VerifiedTls(samba_lab.unrelated_ca_file(tmp_path / "ca.pem"))
+    tls = VerifiedTls(unrelated_ca_file(tmp_path / "ca.pem"))
     server = ldap3.Server(contoso.host, use_ssl=True, tls=tls, get_info=ldap3.NONE)
     with pytest.raises(LDAPSocketOpenError, match="CERTIFICATE_VERIFY_FAILED"):
         ldap3.Connection(server).open()
