@@ -49,7 +49,6 @@ from .cmdlets import (
     set_adsync_exchange_hybrid_permissions,
     set_adsync_exchange_mail_public_folder_permissions,
     set_adsync_ms_ds_consistency_guid_permissions,
-    set_adsync_object_owner,
     set_adsync_password_hash_sync_permissions,
     set_adsync_password_writeback_permissions,
     set_adsync_restricted_permissions,
@@ -87,7 +86,6 @@ if TYPE_CHECKING:
     from .findings import AuditReport
     from .inheritance import InheritanceSearch, ProtectedObject
     from .live import LiveDirectory
-    from .owner import OwnerResult
     from .plan_file import Plan, read_plan
     from .planned import invoke_adsync_plan
     from .removal import RemovalResult
@@ -106,7 +104,6 @@ _LATE = {
     "DiagnosisResult": "diagnosis",
     "InheritanceSearch": "inheritance",
     "ObjectPermissions": "display",
-    "OwnerResult": "owner",
     "Plan": "plan_file",
     "ProtectedObject": "inheritance",
     "RemovalResult": "removal",
@@ -142,7 +139,6 @@ __all__ = [
     "MalformedError",
     "NotFound",
     "ObjectPermissions",
-    "OwnerResult",
     "ParameterError",
     "PartialApply",
     "Plan",
@@ -181,7 +177,6 @@ __all__ = [
     "set_adsync_exchange_hybrid_permissions",
     "set_adsync_exchange_mail_public_folder_permissions",
     "set_adsync_ms_ds_consistency_guid_permissions",
-    "set_adsync_object_owner",
     "set_adsync_password_hash_sync_permissions",
     "set_adsync_password_writeback_permissions",
     "set_adsync_restricted_permissions",

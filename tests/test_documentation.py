@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import re
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,8 @@ from cli.main import adsyncconfig as commands
 
 ROOT = Path(__file__).parent.parent
 PYTHON = ROOT / "docs" / "python.md"
+#: Distributions that are imported under another name.
+IMPORT_NAMES = {"dnspython": "dns"}
 
 
 def run(name: str, text: str, values: dict[str, object]) -> None:
@@ -46,3 +51,46 @@ def test_every_cmdlet_is_a_function_with_an_example_and_a_command_of_its_own() -
     assert set(functions) == commanded
     scripts = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert [name for name in commands.cmdlets if f"\n{name} = " not in scripts] == []
+
+
+def test_each_dependency_is_in_its_document_with_its_reason() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {_distribution(each) for each in project["dependencies"]}
+    extras = project["optional-dependencies"]
+    kerberos = {_distribution(each) for each in extras["kerberos"]}
+    others = {(name, _distribution(each)) for name in extras if name != "kerberos" for each in extras[name]}
+
+    parts = re.split(
+        r"^## ", (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    rows = {
+        heading.partition("\n")[0]: re.findall(
+            r"^\| `([\w-]+)` \| (?:`([\w-]+)` \| )?\S.*\|$", heading, re.MULTILINE
+        )
+        for heading in parts
+    }
+    assert {first for first, _ in rows["Needed to run"]} == needed
+    assert {first for first, _ in rows["Needed for Kerberos: the extra `kerberos`"]} == kerberos
+    assert set(rows["Needed to work on it"]) == others
+
+
+def test_each_dependency_is_imported_and_nothing_else_is() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = [*project["dependencies"], *project["optional-dependencies"]["kerberos"]]
+    imported: set[str] = set()
+    for package in ("acl", "adsyncconfig", "cli"):
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Import):
+                    imported |= {alias.name.partition(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                    imported.add(node.module.partition(".")[0])
+    third_party = imported - sys.stdlib_module_names - {"acl", "adsyncconfig", "cli"}
+    assert third_party == {IMPORT_NAMES.get(name, name) for name in map(_distribution, declared)}
+
+
+def _distribution(requirement: str) -> str:
+    """The name in a requirement such as `build[uv]>=1.2`."""
+    match = re.match(r"[\w-]+", requirement)
+    assert match is not None
+    return match[0]
