@@ -65,6 +65,8 @@ _CONTAINERS: Final = AnyOf(
         for each in ("domainDNS", "organizationalUnit", "container", "builtinDomain")
     )
 )
+#: The containers of the picture, beside the plain ones below the root of a domain.
+_PLACES: Final = frozenset({"builtinDomain", "domainDNS", "organizationalUnit"})
 #: FILETIME counts 100 ns from here (MS-DTYP 2.3.3).
 _EPOCH: Final = datetime(1601, 1, 1, tzinfo=UTC)
 _GMSA: Final = "msDS-GroupManagedServiceAccount"
@@ -330,7 +332,9 @@ class _Preparation:
                 raw = next(iter(entry.attributes.get("ntsecuritydescriptor", ())), b"")
                 is_root = entry.dn == root
                 seen = tops[base.dn] if entry.dn == base.dn else sighted(entry, domain)
-                if is_root or seen.object_class != "container" or parent_of(seen.dn) == root:
+                if seen.object_class in _PLACES or (
+                    seen.object_class == "container" and parent_of(seen.dn) == root
+                ):
                     found.append(seen)
                 if seen.descriptor is None or not any(sid in raw for sid in sids):
                     continue

@@ -2,7 +2,7 @@
 
 Rule 1: a deny is found on the object that holds it as its own, when it decides against an operation of a feature
         there, on what is below, or on one object.
-Rule 2: an order that is not canonical is found where an entry of an audited account stands in it; whether it
+Rule 2: an order that is not canonical is found where an audited account has entries in it; whether it
         matters is tried, with the same entries in order.
 Rule 3: nobody's deny is taken away by a command, but one that names the connector itself.
 """
@@ -111,12 +111,12 @@ def _out_of_order(context: AuditContext, seen: SeenObject) -> Iterator[Finding]:
     dacl = seen.descriptor.dacl
     ordered = replace(seen, descriptor=seen.descriptor.with_dacl(canonicalise(dacl)))
     for account in context.accounts:
-        own = [ace for ace in dacl if ace.sid == account.sid]
-        if not own:
-            continue
+        own = [ace for ace in seen.aces if ace.sid == account.sid]
         now = {operation.name: answer.allowed for operation, answer in _answers(account, seen)}
         then = {operation.name: answer.allowed for operation, answer in _answers(account, ordered)}
         changed = [name for name in now if now[name] != then.get(name)]
+        if not own and not changed:
+            continue  # what it inherits there decides the same in any order
         matters = (
             "it decides nothing for the features of this account"
             if not changed
@@ -130,7 +130,6 @@ def _out_of_order(context: AuditContext, seen: SeenObject) -> Iterator[Finding]:
             evidence=tuple(context.evidence(ace, seen) for ace in own),
             mend=repair_order(seen.dn),
         )
-        return
 
 
 RULES: Final = (DENIED, ORDER)

@@ -37,9 +37,9 @@ from .facts import (
     Surveyed,
 )
 from .findings import Category, Evidence, Finding, Rule, Severity
-from .grants import wanted_entries
+from .grants import hands_over, wanted_entries
 from .mend_lines import enable_inheritance, remove_access_rules
-from .mending import mend, mend_below, mend_protected
+from .mending import command_line, mend, mend_below
 from .operations import Operation, Place, operations_of
 from .plan import Target, plan_grants
 from .schema import Kind
@@ -335,7 +335,8 @@ def _stops(context: AuditContext, seen: SeenObject) -> bool:  # noqa: ARG001 - a
 
 
 def _stopped(context: AuditContext, seen: SeenObject) -> Iterator[Finding]:
-    if seen.is_critical:
+    # A connector is not synchronised itself, and its object is better closed.
+    if seen.is_critical or any(seen.dn == account.dn for account in context.accounts):
         return
     orphaned: dict[str, tuple[list[Shortfall], list[Evidence]]] = {}
     for stop in _stops_of(context, seen):
@@ -419,15 +420,14 @@ def _blocked(seen: SeenObject, stop: _Stop, below: int) -> Finding:
 def _protected(context: AuditContext, seen: SeenObject, stop: _Stop) -> Finding:
     account, feature, found, granted = stop
     domain = context.domain(seen.domain)
+    holder = None if domain is None else domain.admin_sd_holder
     advice = f"leave '{seen.dn}' out of the scope of synchronisation"
     command: str | None = None
-    if domain is not None and domain.root is not None and domain.root.descriptor is not None:
-        root = scoped(domain.root, domain.root.descriptor)
-        text = mend_protected(feature, account.audited.principal, root, seen.dn)
-        if text.startswith(feature.cmdlet):
-            command, advice = text, f"or {advice}"
-        else:
-            advice = text
+    # What hands every administrator over is not told as a mend.
+    if holder is not None and holder.descriptor is not None and not any(map(hands_over, feature.grants)):
+        at = scoped(holder, holder.descriptor)
+        command = command_line(feature, account.audited.principal, at)
+        advice = f"or {advice}"
     return Finding(
         PROTECTED,
         seen.dn,
