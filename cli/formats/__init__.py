@@ -28,6 +28,7 @@ FORMS: Final = {
     "csv": "csv_",
     "sarif": "sarif",
     "markdown": "markdown",
+    "html": "html",
 }
 
 
