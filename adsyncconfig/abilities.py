@@ -86,7 +86,7 @@ OWNING: Final = Ability("own", "change its permissions as its owner", _CONTROL, 
 ABILITIES: Final[tuple[Ability, ...]] = (
     Ability("full-control", "do everything with it", _CONTROL, _whole(DIRECTORY_MAPPING.all)),
     Ability("write-permissions", "change its permissions", _CONTROL, _whole(_M.WRITE_DAC), None, _FULL),
-    Ability("write-owner", "make itself its owner", _CONTROL, _whole(_M.WRITE_OWNER), None, _FULL),
+    Ability("write-owner", "take ownership of it", _CONTROL, _whole(_M.WRITE_OWNER), None, _FULL),
     Ability("write-everything", "write every attribute of it", Power.WRITE, _whole(_WRITE), None, _FULL),
     Ability(
         "every-extended-right",
@@ -98,7 +98,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     ),
     Ability(
         "reset-password",
-        "reset its password without knowing it",
+        "reset its password",
         _CONTROL,
         _right("User-Force-Change-Password"),
         LOGONS,
@@ -106,7 +106,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     ),
     Ability(
         "write-key-credentials",
-        "log on as it with a key of its own (msDS-KeyCredentialLink)",
+        "log on as it with a new key (msDS-KeyCredentialLink)",
         _CONTROL,
         _attribute("msDS-KeyCredentialLink"),
         PEOPLE | _MANAGED,
@@ -115,7 +115,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     # The validated write is one of computers alone, which give it to themselves.
     Ability(
         "write-computer-key-credentials",
-        "log on as it with a key of its own (msDS-KeyCredentialLink)",
+        "log on as it with a new key (msDS-KeyCredentialLink)",
         _CONTROL,
         _attribute("msDS-KeyCredentialLink", "DS-Validated-Write-Computer"),
         COMPUTERS - _MANAGED,
@@ -131,7 +131,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     ),
     Ability(
         "write-certificate-mapping",
-        "log on as it with a certificate of its own (altSecurityIdentities)",
+        "log on as it with a certificate (altSecurityIdentities)",
         _CONTROL,
         _attribute("altSecurityIdentities"),
         LOGONS,
@@ -139,7 +139,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     ),
     Ability(
         "read-managed-password",
-        "let anybody read its managed password (msDS-GroupMSAMembership)",
+        "say who reads its managed password (msDS-GroupMSAMembership)",
         _CONTROL,
         _attribute("msDS-GroupMSAMembership"),
         _MANAGED,
@@ -147,7 +147,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     ),
     Ability(
         "write-logon-script",
-        "run a program when it logs on (scriptPath)",
+        "say which program runs when it logs on (scriptPath)",
         _CONTROL,
         _attribute("scriptPath"),
         PEOPLE,
@@ -155,7 +155,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     ),
     Ability(
         "write-service-names",
-        "guess its password offline from a ticket (servicePrincipalName)",
+        "give it a name under which its password can be guessed offline (servicePrincipalName)",
         Power.WRITE,
         _attribute("servicePrincipalName", "Validated-SPN"),
         LOGONS,
@@ -163,7 +163,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     ),
     Ability(
         "write-account-control",
-        "disable it, or weaken how it logs on (userAccountControl)",
+        "disable it or weaken how it logs on (userAccountControl)",
         Power.WRITE,
         _attribute("userAccountControl"),
         LOGONS,
@@ -187,7 +187,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
     ),
     Ability(
         "link-group-policy",
-        "link a group policy to it, and so run programs on the computers in it (gPLink)",
+        "link group policies to it, which run programs on the computers in it (gPLink)",
         _CONTROL,
         _attribute("gPLink"),
         frozenset({"organizationalUnit", "domainDNS"}),
@@ -199,7 +199,7 @@ ABILITIES: Final[tuple[Ability, ...]] = (
         _CONTROL,
         _right("DS-Replication-Get-Changes-All"),
         _DOMAINS,
-        _FULL_OR_RIGHTS,
+        _FULL,
     ),
     Ability(
         "replicate-filtered-set",

@@ -14,7 +14,16 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Final
 
-from . import rules_debris, rules_ineffective, rules_missing, rules_unreadable
+from . import (
+    rules_account,
+    rules_debris,
+    rules_excess,
+    rules_groups,
+    rules_ineffective,
+    rules_missing,
+    rules_takeover,
+    rules_unreadable,
+)
 from .audit_context import AuditParameters, Prepared, prepare
 from .directory import Directory
 from .facts import AccountFacts, Check, ContextCheck, ObjectCheck, SeenObject, SurveyCheck
@@ -26,7 +35,16 @@ from .survey import Survey, parent_of
 __all__ = ["MOST_PLACES", "RULES", "AuditParameters", "audit"]
 
 #: The modules whose rules an audit asks.
-RULE_MODULES: Final = (rules_missing, rules_ineffective, rules_debris, rules_unreadable)
+RULE_MODULES: Final = (
+    rules_missing,
+    rules_ineffective,
+    rules_excess,
+    rules_groups,
+    rules_takeover,
+    rules_account,
+    rules_debris,
+    rules_unreadable,
+)
 RULES: Final[tuple[Rule, ...]] = tuple(chain.from_iterable(module.RULES for module in RULE_MODULES))
 CHECKS: Final[tuple[Check, ...]] = tuple(chain.from_iterable(module.CHECKS for module in RULE_MODULES))
 #: How many domains, OUs and containers the picture holds; the deepest are left out.

@@ -12,7 +12,7 @@ Sources: MS-ADTS 5.1.3.3 (access checks), 6.1.1.2.4.1.2 (dSHeuristics).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -25,7 +25,7 @@ from acl.token import Token
 from .abilities import ABILITIES, COMPUTERS, OWNING, Ability
 from .findings import Power
 from .operations import Need
-from .schema import Kind
+from .schema import Kind, bundled
 
 __all__ = ["BELOW", "Held", "Powers", "blocks_owners", "widest"]
 
@@ -125,8 +125,9 @@ class Powers:
         *,
         principal_self: Sid | None = None,
         blocked: bool = False,
+        among: Container[str] | None = None,
     ) -> tuple[Held, ...]:
-        """Every ability that the token has over the object of this class.
+        """Every ability that the token has over the object of this class, or those of the ids in ``among``.
 
         ``principal_self`` is the object's own SID, for entries of SELF. ``blocked`` where the forest blocks the
         rights of owners and the token is in neither Domain Admins nor Enterprise Admins.
@@ -136,17 +137,32 @@ class Powers:
         question = _Question(descriptor, token, principal_self, 0)
         found = []
         for ability, ways in self._abilities(object_class):
+            if among is not None and ability.id not in among:
+                continue
             for way in ways:
                 allowed, decisive, reason = question.ask(way.rights, way.object_types)
                 if allowed:
                     found.append(Held(ability, decisive, reason))
                     break
+        if among is None or OWNING.id in among:
+            found += self._owning(descriptor, token, object_class, principal_self, blocked=blocked)
+        return tuple(found)
+
+    def _owning(
+        self,
+        descriptor: SecurityDescriptor,
+        token: Token,
+        object_class: str,
+        principal_self: Sid | None,
+        *,
+        blocked: bool,
+    ) -> Iterator[Held]:
+        """What being the owner gives, if anything."""
         if not (blocked and object_class in COMPUTERS):
             owner = _Question(descriptor, token, principal_self, OWNER_IMPLICIT_RIGHTS)
             allowed, _, reason = owner.ask(AccessMask.WRITE_DAC, ())
             if allowed and reason is Reason.OWNER:
-                found.append(Held(OWNING, None, reason))
-        return tuple(found)
+                yield Held(OWNING, None, reason)
 
     def given(self, ace: Ace, object_class: str) -> tuple[Ability, ...]:
         """What the entry alone would give over an object of this class on which it is in effect."""
@@ -165,12 +181,12 @@ class Powers:
 
     def class_guid(self, object_class: str) -> UUID:
         """The GUID of a class, for inheritance; one that no entry can name where it is unknown."""
-        return self._guids.get((Kind.CLASS, object_class), _NO_CLASS)
+        known = self._guids.get((Kind.CLASS, object_class))
+        return known or bundled(Kind.CLASS).get(object_class, _NO_CLASS)
 
-    def below(self, aces: Iterable[Ace], object_class: str) -> tuple[Ace, ...]:
+    def below(self, aces: Iterable[Ace], class_guid: UUID) -> tuple[Ace, ...]:
         """The entries in effect on an object of this class that inherits them, from a container's."""
-        guid = self.class_guid(object_class)
-        received = inherited_aces(Acl(tuple(aces)), object_class_guid=guid, owner=None, group=None)
+        received = inherited_aces(Acl(tuple(aces)), object_class_guid=class_guid, owner=None, group=None)
         return tuple(ace for ace in received if ace.is_effective)
 
     def power_of(
@@ -201,7 +217,7 @@ class Powers:
 
     def _powers_below(self, relevant: tuple[Ace, ...], token: Token) -> Iterator[Power]:
         for name in BELOW:
-            inherited = self.below(relevant, name)
+            inherited = self.below(relevant, self.class_guid(name))
             if inherited:
                 yield self._power(SecurityDescriptor().with_dacl(inherited), token, name)
 
