@@ -49,6 +49,7 @@ from .cmdlets import (
     set_adsync_exchange_hybrid_permissions,
     set_adsync_exchange_mail_public_folder_permissions,
     set_adsync_ms_ds_consistency_guid_permissions,
+    set_adsync_object_owner,
     set_adsync_password_hash_sync_permissions,
     set_adsync_password_writeback_permissions,
     set_adsync_restricted_permissions,
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
     from .findings import AuditReport
     from .inheritance import InheritanceSearch, ProtectedObject
     from .live import LiveDirectory
+    from .owner import OwnerResult
     from .plan_file import Plan, read_plan
     from .planned import invoke_adsync_plan
     from .removal import RemovalResult
@@ -104,6 +106,7 @@ _LATE = {
     "DiagnosisResult": "diagnosis",
     "InheritanceSearch": "inheritance",
     "ObjectPermissions": "display",
+    "OwnerResult": "owner",
     "Plan": "plan_file",
     "ProtectedObject": "inheritance",
     "RemovalResult": "removal",
@@ -139,6 +142,7 @@ __all__ = [
     "MalformedError",
     "NotFound",
     "ObjectPermissions",
+    "OwnerResult",
     "ParameterError",
     "PartialApply",
     "Plan",
@@ -177,6 +181,7 @@ __all__ = [
     "set_adsync_exchange_hybrid_permissions",
     "set_adsync_exchange_mail_public_folder_permissions",
     "set_adsync_ms_ds_consistency_guid_permissions",
+    "set_adsync_object_owner",
     "set_adsync_password_hash_sync_permissions",
     "set_adsync_password_writeback_permissions",
     "set_adsync_restricted_permissions",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from .display import ObjectPermissions
     from .findings import AuditReport
     from .inheritance import InheritanceSearch
+    from .owner import OwnerResult
     from .removal import RemovalParameters, RemovalResult
     from .repair import RepairResult
     from .result import SetResult
@@ -48,6 +49,7 @@ __all__ = [
     "set_adsync_exchange_hybrid_permissions",
     "set_adsync_exchange_mail_public_folder_permissions",
     "set_adsync_ms_ds_consistency_guid_permissions",
+    "set_adsync_object_owner",
     "set_adsync_password_hash_sync_permissions",
     "set_adsync_password_writeback_permissions",
     "set_adsync_restricted_permissions",
@@ -248,6 +250,15 @@ def repair_adsync_dacl_order(
     from .repair import repair_order  # noqa: PLC0415
 
     return repair_order(directory, ad_object_dn, **run)
+
+
+def set_adsync_object_owner(
+    directory: Directory, *, ad_object_dn: str, owner: str, **run: Unpack[RunParameters]
+) -> OwnerResult:
+    """Give an object another owner, named by SID, DN or ``DOMAIN\\name``; see ``set_owner`` for what it raises."""
+    from .owner import set_owner  # noqa: PLC0415
+
+    return set_owner(directory, ad_object_dn, owner, **run)
 
 
 def test_adsync_permissions(

@@ -92,6 +92,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.mends:enable_adsync_inheritance",
             "Let an object inherit permissions again.",
         ),
+        "Set-ADSyncObjectOwner": LazyCmdlet(
+            "cli.mends:set_adsync_object_owner",
+            "Give an object another owner.",
+        ),
         "Repair-ADSyncDaclOrder": LazyCmdlet(
             "cli.repairs:repair_adsync_dacl_order",
             "Put an object's permissions in canonical order.",

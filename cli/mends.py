@@ -9,7 +9,7 @@ import click
 from .command import CmdletCommand, parameter, switch
 from .running import run_change, run_parameters
 
-__all__ = ["enable_adsync_inheritance", "remove_adsync_access_rule"]
+__all__ = ["enable_adsync_inheritance", "remove_adsync_access_rule", "set_adsync_object_owner"]
 
 
 @click.command(
@@ -86,3 +86,40 @@ def enable_adsync_inheritance(context: click.Context, /, **given: Any) -> None:
         "clear_admin_count": bool(given["clear_admin_count"]),
     }
     run_change(context, "enable_adsync_inheritance", parameters)
+
+
+@click.command(
+    "Set-ADSyncObjectOwner",
+    cls=CmdletCommand,
+    epilog="""\
+Examples:
+
+\b
+  Set-ADSyncObjectOwner -ADobjectDN "$group" -Owner 'CONTOSO\\Domain Admins'
+  Set-ADSyncObjectOwner "$group" S-1-5-32-544 -WhatIf
+""",
+)
+@parameter(
+    "-ADobjectDN",
+    "--ad-object-dn",
+    position=1,
+    required=True,
+    help="The object that gets another owner.",
+)
+@parameter(
+    "-Owner",
+    "--owner",
+    position=2,
+    required=True,
+    help="Who is to own it: a SID, a DN, or DOMAIN\\name.",
+)
+@run_parameters
+@click.pass_context
+def set_adsync_object_owner(context: click.Context, /, **given: Any) -> None:
+    """Give one object another owner, and write nothing else.
+
+    An owner may change the permissions of what it owns. Controllers let you make yourself the owner, or a group of
+    yours; for anybody else you need the right to restore files, which Domain Admins have.
+    """
+    parameters = {"ad_object_dn": given["ad_object_dn"], "owner": given["owner"]}
+    run_change(context, "set_adsync_object_owner", parameters)

@@ -65,6 +65,7 @@ _UNCHANGED = {
     "Remove": "it is not there",
     "Enable": "it inherits already",
     "Clear": "it has none",
+    "Change": "it is the owner already",
     "Repair": "it is in canonical order already",
     "Undo": "it is as it was before that run",
 }
