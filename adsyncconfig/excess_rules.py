@@ -229,8 +229,6 @@ BY_ABILITY: Final = {ability.id: _OF_ABILITIES[ability.id] for ability in ABILIT
 OBJECT_RULES: Final = (
     *dict.fromkeys(BY_ABILITY.values()),
     WRITE_CONTAINER,
-    ADMIN_SD_HOLDER,
-    ADMIN_SD_HOLDER_ATTRIBUTES,
     OTHER_RIGHT,
     GROUP_WRITEBACK_WIDE,
     GROUP_WRITEBACK_DOMAIN,

@@ -14,18 +14,13 @@ Sources: what each right is good for is ``abilities``; why each counts, docs/dec
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from typing import Final, NamedTuple
-from uuid import UUID
+from functools import partial
+from typing import Final
 
-from acl import DIRECTORY_MAPPING, AccessMask, Ace, AceFlag, SecurityDescriptor, Sid
-from acl.token import Token
+from acl import DIRECTORY_MAPPING, AccessMask, Ace, AceFlag
 
-from .abilities import Ability
 from .catalogue import UNIFIED_GROUP_WRITEBACK
 from .excess_rules import (
-    ADMIN_SD_HOLDER,
-    ADMIN_SD_HOLDER_ATTRIBUTES,
     BY_ABILITY,
     CREATE_OR_DELETE,
     EXCHANGE_WIDE,
@@ -35,14 +30,13 @@ from .excess_rules import (
     OTHER_RIGHT,
     WRITE_CONTAINER,
 )
-from .expected import NAMES, Beyond, Expected, beyond, kind_of, known_in, powers_in
+from .expected import NAMES, Beyond, Expected, beyond, kind_of, known_in
 from .facts import AccountFacts, AuditContext, ObjectCheck, SeenObject
-from .findings import Finding, Power, Rule
+from .findings import Finding, Rule
+from .holdings import READING, entries_of, given_by, is_holder, through
 from .mend_steps import grant_feature, remove_rights, then
 from .operations import ORGANIZATIONAL_UNIT
-from .origin import ADMIN_SD_HOLDER as HOLDER
-from .powers import BELOW, widest
-from .principals import FIRST_OWN_RID
+from .powers import BELOW
 from .rules_groups import leave_group
 from .words import rights_in_words
 
@@ -57,60 +51,24 @@ _CHILDREN: Final = (
 _LIMITED: Final = (
     AccessMask.DS_WRITE_PROPERTY | AccessMask.DS_WRITE_PROPERTY_EXTENDED | AccessMask.DS_CONTROL_ACCESS
 )
-_READING: Final = (
-    AccessMask.DS_READ_PROPERTY
-    | AccessMask.DS_LIST_CONTENTS
-    | AccessMask.DS_LIST_OBJECT
-    | AccessMask.READ_CONTROL
-    | AccessMask.SYNCHRONIZE
-)
-_PROTECTED: Final = ("user", "group")
-
-
-class _Given(NamedTuple):
-    """What an entry gives: on the object itself, and by ability on which classes below it."""
-
-    here: tuple[Ability, ...]
-    below: tuple[tuple[Ability, tuple[str, ...]], ...]
 
 
 def _concerns(context: AuditContext, seen: SeenObject) -> bool:
     """True when the object has entries of its own for an account that give more than to read."""
-    return any(_entries(facts, seen) for facts in context.accounts)
-
-
-def _entries(facts: AccountFacts, seen: SeenObject) -> list[Ace]:
-    speaks = _speaks(facts, seen.domain)
-    return [
-        ace
-        for ace in seen.aces
-        if ace.sid in speaks and ace.is_allow and DIRECTORY_MAPPING.map(ace.mask).without(_READING)
-    ]
-
-
-def _speaks(facts: AccountFacts, domain: str) -> frozenset[Sid]:
-    """The account, and those of its groups that administrators made."""
-    token = facts.tokens.get(domain)
-    groups = () if token is None else token.sids
-    own = frozenset(sid for sid in groups if sid.domain is not None and (sid.rid or 0) >= FIRST_OWN_RID)
-    return own | {facts.sid}
+    return any(entries_of(facts, seen) for facts in context.accounts)
 
 
 def _look(context: AuditContext, seen: SeenObject) -> Iterator[Finding]:
     """What each account holds on the object beyond its features."""
     if seen.descriptor is None or seen.descriptor.dacl is None:
         return
-    is_holder = seen.dn.casefold().startswith(HOLDER.casefold())
+    if is_holder(seen):
+        return  # told by rules of its own
     for facts in context.accounts:
-        entries = _entries(facts, seen)
-        if seen.admin_count and not is_holder:
+        entries = entries_of(facts, seen)
+        if seen.admin_count:
             entries = _without_copies(context, seen, entries)
-        if not entries:
-            continue
-        if is_holder:
-            yield from _on_holder(context, seen, facts, entries)
-        else:
-            yield from _of_account(context, seen, facts, entries)
+        yield from _of_account(context, seen, facts, entries)
 
 
 def _without_copies(context: AuditContext, seen: SeenObject, entries: list[Ace]) -> list[Ace]:
@@ -133,21 +91,28 @@ def _of_account(
         yield from _excess(context, seen, facts, ace, more)
         narrow = beyond(ace, (each for each in expected if not each.wide))
         rest = Beyond(narrow.here.without(more.here), narrow.below.without(more.below), narrow.needed_by)
-        by = next((each for each in more.needed_by if each.wide), None)
-        if by is not None and rest.rights.without(_READING):
+        by = max((each for each in more.needed_by if each.wide), key=partial(_shared, rest), default=None)
+        if by is not None and rest.rights.without(READING):
             rule = _wide_rule(by, seen)
             # Below its container the full form gives little more than the narrower one.
-            if rule is not GROUP_WRITEBACK_WIDE or rest.here.without(_READING):
+            if rule is not GROUP_WRITEBACK_WIDE or rest.here.without(READING):
                 wide.setdefault(rule, []).append((ace, rest, by))
     for rule, found in wide.items():
         yield _too_wide(context, seen, facts, rule, found)
+
+
+def _shared(rest: Beyond, expected: Expected) -> int:
+    """How much of the rest the entry of a feature gives, in rights on the object itself and on what inherits it."""
+    mask = DIRECTORY_MAPPING.map(expected.ace.mask)
+    here = rest.here & mask if expected.ace.is_effective else 0
+    return (int(here).bit_count() << 8) + int(rest.below & mask).bit_count()
 
 
 def _excess(
     context: AuditContext, seen: SeenObject, facts: AccountFacts, ace: Ace, more: Beyond
 ) -> Iterator[Finding]:
     """The findings of what one entry gives beyond everything expected, one for each rule."""
-    given = _given(context, seen, facts, ace, more)
+    given = given_by(context, seen, facts, ace, more)
     said: dict[Rule, dict[str, list[str]]] = {}
     for ability in given.here:
         rule = BY_ABILITY[ability.id]
@@ -168,59 +133,6 @@ def _excess(
     for rule, places in said.items():
         words = "; ".join(where + _and(dict.fromkeys(parts)) for where, parts in places.items())
         yield _finding(context, rule, seen, facts, ace, words=words, more=more)
-
-
-def _given(context: AuditContext, seen: SeenObject, facts: AccountFacts, ace: Ace, more: Beyond) -> _Given:
-    """The abilities that these rights of the entry give, and that the whole list grants."""
-    powers = powers_in(context)
-    token = facts.tokens.get(seen.domain) or Token.for_account(facts.sid)
-    descriptor = seen.descriptor
-    assert descriptor is not None
-    itself = facts.sid if seen.dn.casefold() == facts.dn.casefold() else None
-    relevant = [
-        each
-        for each in descriptor.dacl or ()
-        if each.sid is not None and each.sid.to_bytes() in token.speakers(None, itself)
-    ]
-    here: tuple[Ability, ...] = ()
-    if more.here:
-        alone = powers.given(_with(ace, more.here), seen.object_class)
-        held = powers.held(
-            SecurityDescriptor().with_dacl(relevant),
-            token,
-            seen.object_class,
-            principal_self=itself,
-            among={each.id for each in alone},
-        )
-        granted = {each.ability.id for each in held}
-        here = widest(each for each in alone if each.id in granted)
-    below: dict[Ability, list[str]] = {}
-    if more.below:
-        for guid, name in _classes_below(context, ace):
-            inherited = powers.below([_with(ace, more.below)], guid)
-            alone = tuple(each for entry in inherited for each in powers.given(entry, name))
-            if alone:
-                typical = SecurityDescriptor().with_dacl(powers.below(relevant, guid))
-                among = {each.id for each in alone}
-                granted = {each.ability.id for each in powers.held(typical, token, name, among=among)}
-                for each in widest(each for each in alone if each.id in granted):
-                    below.setdefault(each, []).append(name)
-    return _Given(here, tuple((each, tuple(names)) for each, names in below.items()))
-
-
-def _with(ace: Ace, rights: AccessMask) -> Ace:
-    return ace if rights == ace.mask else replace(ace, mask=rights)
-
-
-def _classes_below(context: AuditContext, ace: Ace) -> Iterator[tuple[UUID, str]]:
-    """The class of object that the entry is for, or those that stand for all."""
-    guid = ace.inherited_object_type
-    if guid is not None:
-        yield guid, context.words.get(guid, str(guid))
-        return
-    powers = powers_in(context)
-    for name in BELOW:
-        yield powers.class_guid(name), name
 
 
 def _wide_rule(by: Expected, seen: SeenObject) -> Rule:
@@ -245,19 +157,13 @@ def _finding(
     return Finding(
         rule,
         seen.dn,
-        f"{facts.name}{_through(context, facts, ace)} holds {than} on '{seen.dn}': {words}",
+        f"{facts.name}{through(context, facts, ace)} holds {than} on '{seen.dn}': {words}",
         account=facts.name,
         trustee=context.name(ace.sid) if ace.sid is not None else None,
         evidence=(context.evidence(ace, seen),),
         mend=mend,
         advice=advice,
     )
-
-
-def _through(context: AuditContext, facts: AccountFacts, ace: Ace) -> str:
-    if ace.sid is None or ace.sid == facts.sid:
-        return ""
-    return f", as a member of {context.name(ace.sid)},"
 
 
 def _mend(
@@ -341,48 +247,6 @@ _FULL_FORM: Final = {
     EXCHANGE_WIDE: "it can write every attribute of what inherits this, where a few would do: the members of "
     "groups, and the key credentials, logon scripts and service principal names of users",
 }
-
-
-def _on_holder(
-    context: AuditContext, seen: SeenObject, facts: AccountFacts, entries: list[Ace]
-) -> Iterator[Finding]:
-    """What is in effect on the protected accounts and groups that AdminSDHolder's list is copied to."""
-    powers = powers_in(context)
-    token = facts.tokens.get(seen.domain) or Token.for_account(facts.sid)
-    descriptor = seen.descriptor
-    assert descriptor is not None
-    held = {
-        each.ability.id for name in _PROTECTED for each in powers.held(_ownerless(descriptor), token, name)
-    }
-    for ace in entries:
-        if not ace.is_effective:
-            continue
-        given = [each for name in _PROTECTED for each in powers.given(ace, name) if each.id in held]
-        words = [each.words for each in widest(given)]
-        takes_over = any(each.power is Power.CONTROL or each.id in _HOLDER_CONTROL for each in given)
-        rule = ADMIN_SD_HOLDER if takes_over else ADMIN_SD_HOLDER_ATTRIBUTES
-        name = "" if ace.object_type is None else context.words.get(ace.object_type, str(ace.object_type))
-        mask = DIRECTORY_MAPPING.map(ace.mask)
-        said = _and(dict.fromkeys(words)) if words else rights_in_words(mask.without(_READING), name)
-        mend, advice = _mend(context, seen, facts, ace, Beyond(mask, AccessMask(0)))
-        yield Finding(
-            rule,
-            seen.dn,
-            f"{facts.name}{_through(context, facts, ace)} can do this with every protected account and group: "
-            f"{said}",
-            account=facts.name,
-            trustee=None if ace.sid is None else context.name(ace.sid),
-            evidence=(context.evidence(ace, seen),),
-            mend=mend,
-            advice=advice,
-        )
-
-
-_HOLDER_CONTROL: Final = frozenset({"write-members", "write-everything", "every-extended-right"})
-
-
-def _ownerless(descriptor: SecurityDescriptor) -> SecurityDescriptor:
-    return replace(descriptor, owner=None)
 
 
 def _and(parts: Iterable[str]) -> str:

@@ -1,7 +1,7 @@
 """Who could take over a connector account, or what it writes: rules of an audit, pure.
 
 Rule 1: tier 0 and the connector accounts themselves are left out, and so is who is a member of a group of tier 0.
-        Nobody is left out for being a default of Windows: docs/decisions/0010.
+        Nobody is left out for being a default of Windows: docs/decisions/0014.
 Rule 2: what counts is what the whole list grants, with the denials in front; the entries that give it are shown.
 Rule 3: an entry is told at the object that holds it as its own. The account's own object is told of all that is in
         effect on it, since there one command mends it.
@@ -13,16 +13,17 @@ Sources: Microsoft security advisory 4056318; MS-ADTS 5.1.3.3, 3.1.1.6.1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Final, NamedTuple
 
-from acl import Ace, SecurityDescriptor, Sid
+from acl import DIRECTORY_MAPPING, Ace, AceFlag, SecurityDescriptor, Sid
 from acl.token import Token
 
 from .abilities import OWNING, Ability
 from .dn import DistinguishedName
 from .expected import NAMES, powers_in
 from .facts import AuditContext, ContextCheck, SeenObject, Watched, WatchedAs
-from .findings import Category, Finding, Power, Rule, Severity
+from .findings import Category, Evidence, Finding, Power, Rule, Severity
 from .mend_lines import remove_access_rules, set_owner
 from .mend_steps import restrict
 from .powers import blocks_owners, widest
@@ -303,9 +304,33 @@ def _finding(
         f"{_who(context, controller.sid)} can do this with '{seen.dn}', {what}: {words}",
         account=account,
         trustee=name,
-        evidence=tuple(context.evidence(ace, seen) for ace in controller.entries),
+        evidence=tuple(_evidence(context, seen, ace) for ace in controller.entries),
         mend=mend,
         advice=f"see who is in {name}, and who may change its members: each of them can" if group else None,
+    )
+
+
+def _evidence(context: AuditContext, seen: SeenObject, ace: Ace) -> Evidence:
+    """The entry, with the nearest object above that holds one of its own which gives it."""
+    shown = context.evidence(ace, seen)
+    if not ace.is_inherited or shown.origin is not None:
+        return shown
+    dn = DistinguishedName.parse(seen.dn)
+    above = {DistinguishedName.parse(each.seen.dn): each.seen for each in context.watched}
+    for name, each in sorted(above.items(), key=lambda item: -len(item[0].rdns)):
+        if dn.is_below(name) and any(_gives(own, ace) for own in each.aces):
+            return replace(shown, origin=each.dn)
+    return shown
+
+
+def _gives(own: Ace, inherited: Ace) -> bool:
+    """True when an object's own entry is one that this may be inherited from."""
+    return (
+        bool(own.flags & AceFlag.CONTAINER_INHERIT)
+        and own.is_allow is inherited.is_allow
+        and own.sid == inherited.sid
+        and own.object_type == inherited.object_type
+        and DIRECTORY_MAPPING.map(own.mask) == DIRECTORY_MAPPING.map(inherited.mask)
     )
 
 
