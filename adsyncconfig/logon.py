@@ -21,7 +21,7 @@ from ldap3.protocol.sasl.sasl import send_sasl_negotiation
 from . import kerberos, ntlm
 from .certificates import tls_server_end_point
 from .credential import Credential, Method, TlsOptions
-from .errors import ADSyncConfigError, AuthenticationFailed, ParameterError
+from .errors import ADSyncConfigError, AuthenticationFailed, ParameterError, Unreachable
 from .refusals import refused
 from .sasl import GSSAPI, GssapiExchange, SealedSocket
 from .transport import Endpoint, connection_to, endpoint, is_address, open_connection, tls, unreachable
@@ -98,9 +98,19 @@ def _ntlm(server: Endpoint, credential: Credential, options: TlsOptions) -> Any:
         server, tls(options), options, user=user, password=password, authentication=ldap3.NTLM, **extras
     )
     open_connection(connection, server, options)
-    with _closed_on_failure(connection, server):
-        connection.bind(read_server_info=False)
-        _check(connection, server, user, "ntlm")
+    try:
+        with _closed_on_failure(connection, server):
+            connection.bind(read_server_info=False)
+            _check(connection, server, user, "ntlm")
+    except Unreachable as error:
+        if error.is_late:
+            raise
+        # Samba ends the connection where NTLM in LDAP begins, as it does for whatever it does not know.
+        raise Unreachable(
+            f"{error}: it may not speak NTLM in LDAP (Samba does not): use --auth kerberos"
+        ) from error
+    if not server.encrypted:
+        connection.socket.answers = None  # ldap3 itself unseals what comes, so that it is no LDAP on the way
     return connection
 
 

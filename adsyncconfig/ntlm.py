@@ -19,7 +19,7 @@ import ldap3
 from .errors import ParameterError
 from .transport import Endpoint
 
-__all__ = ["extras"]
+__all__ = ["extras", "has_md4"]
 
 _NEWER: Final = "pip install --pre 'ldap3>=2.10.2rc2'"
 
@@ -29,25 +29,25 @@ def extras(server: Endpoint, user: str) -> dict[str, Any]:
     domain, _, name = user.partition("\\")
     if not domain or not name or "\\" in name:
         raise ParameterError(f"NTLM needs a user as DOMAIN\\user, and '{user}' is none")
-    if not _has_md4():
-        raise ParameterError(
-            "NTLM needs MD4, which this Python's OpenSSL has not: install pycryptodome and pycryptodomex, or use "
-            "--auth kerberos or --auth simple"
-        )
     able = inspect.signature(ldap3.Connection.__init__).parameters
-    if server.encrypted:
-        if "channel_binding" in able and server.scheme == "ldaps":
-            return {"channel_binding": ldap3.TLS_CHANNEL_BINDING}
-        return {}
-    if "session_security" not in able:
+    if not server.encrypted and "session_security" not in able:
         raise ParameterError(
             f"'{server.url}' is not encrypted, and ldap3 {ldap3.__version__} cannot seal what NTLM sends: use "
             f"ldaps://, or an ldap3 that can ({_NEWER})"
         )
-    return {"session_security": ldap3.ENCRYPT}
+    if not has_md4():
+        raise ParameterError(
+            "NTLM needs MD4, which this Python's OpenSSL has not: install pycryptodome and pycryptodomex, or use "
+            "--auth kerberos or --auth simple"
+        )
+    if not server.encrypted:
+        return {"session_security": ldap3.ENCRYPT}
+    if "channel_binding" in able and server.scheme == "ldaps":
+        return {"channel_binding": ldap3.TLS_CHANNEL_BINDING}
+    return {}
 
 
-def _has_md4() -> bool:
+def has_md4() -> bool:
     """Whether MD4 is there: in OpenSSL, or in what ldap3 takes instead (2.9: Crypto, 2.10: Cryptodome)."""
     try:
         hashlib.new("md4")  # noqa: S324 - NTLM is made of it

@@ -12,7 +12,7 @@ from typing import Any, Final
 from .answers import RESULT_MEANINGS
 from .credential import Method
 from .errors import AuthenticationFailed, DirectoryError
-from .transport import Endpoint
+from .transport import Endpoint, shortened
 
 __all__ = ["refused"]
 
@@ -49,24 +49,30 @@ _UNSUPPORTED: Final[dict[Method, str]] = {
 }
 
 
+_BY_CODE: Final[dict[str, dict[Method, str]]] = {
+    "strongerAuthRequired": _STRONGER,
+    "confidentialityRequired": _STRONGER,
+    "authMethodNotSupported": _UNSUPPORTED,
+    # What Samba answers to a SASL mechanism that it does not know.
+    "operationsError": {"certificate": _UNSUPPORTED["certificate"]},
+}
+
+
 def refused(server: Endpoint, user: str, result: Mapping[str, Any], method: Method) -> DirectoryError:
     """What a refused bind means, in one line."""
     code = result["description"]
-    said = str(result.get("message") or "")
-    by_code = {
-        "strongerAuthRequired": _STRONGER,
-        "confidentialityRequired": _STRONGER,
-        "authMethodNotSupported": _UNSUPPORTED,
-    }
+    said = shortened(str(result.get("message") or "").split("\x00")[0])
     if code != "invalidCredentials":
-        meaning = by_code.get(code, {}).get(method) or RESULT_MEANINGS.get(code, code)
+        meaning = (
+            _BY_CODE.get(code, {}).get(method) or RESULT_MEANINGS.get(code) or said or "it does not say why"
+        )
         return DirectoryError(f"'{server.url}' refused to log on '{user}': {meaning} ({code})")
     found = _BIND_DATA.search(said)
     number = found[1].lower() if found else None
     if number == _BAD_BINDINGS or "BAD_BINDINGS" in said:
         reason = _UNBOUND.get(method, "the controller wants a logon that is bound to the TLS connection")
     elif number is None and method in ("kerberos", "certificate"):
-        reason = " ".join(said.split("\x00", maxsplit=1)[0].split()) or "it does not say why"
+        reason = said or "it does not say why"
     else:
         reason = _BIND_FAILURES.get(number or "52e", f"Windows error {number}")
     return AuthenticationFailed(f"'{server.url}' does not accept '{user}': {reason}")

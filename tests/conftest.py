@@ -17,11 +17,13 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import kerberos_lab
 import pytest
 import samba_lab
 import trying
 from contoso_directory import HOSTILE_OUS, populate
 from expectations import CONTOSO_SNAPSHOT
+from kerberos_lab import KerberosLab
 from samba_lab import DomainController, Forest
 
 import adsyncconfig
@@ -49,6 +51,25 @@ def contoso() -> Iterator[DomainController]:
     with samba_lab.contoso_lab() as controller:
         populate(controller)
         yield controller
+
+
+@pytest.fixture(scope="session")
+def domain() -> Iterator[DomainController]:
+    """CONTOSO on a controller that takes Kerberos inside TLS, as Windows does, and that locks accounts out."""
+    require_lab()
+    kerberos_lab.require()
+    with samba_lab.contoso_lab(strong_auth="allow_sasl_over_tls") as controller:
+        populate(controller)
+        kerberos_lab.accounts(controller)
+        yield controller
+
+
+@pytest.fixture
+def kerberos(domain: DomainController, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KerberosLab:
+    """This process as a client of that controller, with no ticket."""
+    lab = KerberosLab.of(domain, tmp_path)
+    lab.use(monkeypatch)
+    return lab
 
 
 @pytest.fixture(scope="session")

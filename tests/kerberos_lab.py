@@ -15,7 +15,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ import ldap3
 import pytest
 import samba_lab
 from samba_lab import PASSWORD, DomainController
+
+LOCKED, DISABLED, EXPIRED = "locked-out", "disabled-one", "must-change"  # accounts of `accounts`
+ATTEMPTS = 3  # wrong passwords that lock an account out
 
 _CONFIGURATION = """\
 [libdefaults]
@@ -59,6 +62,22 @@ def require() -> None:
         if os.environ.get("CI") == "true":
             pytest.fail(text)
         pytest.skip(text)
+
+
+def accounts(controller: DomainController) -> None:
+    """Make accounts that may not log on, and have the domain lock accounts out."""
+    connection = samba_lab.connect_as(controller, controller.administrator)
+    connection.modify(controller.base_dn, {"lockoutThreshold": [(ldap3.MODIFY_REPLACE, [ATTEMPTS])]})
+    for name, control, more in (
+        (LOCKED, 0x200, {}),
+        (DISABLED, 0x202, {}),
+        (EXPIRED, 0x200, {"pwdLastSet": "0"}),
+    ):
+        account = {"sAMAccountName": name, "userAccountControl": control}
+        password = {"unicodePwd": f'"{PASSWORD}"'.encode("utf-16-le")}
+        dn = f"CN={name},CN=Users,{controller.base_dn}"
+        assert connection.add(dn, "user", account | password | more), connection.result
+    connection.unbind()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +129,7 @@ class KerberosLab:
         """Make this process such a client, and have it know the controller's name."""
         for name, value in self.environment(cache).items():
             monkeypatch.setenv(name, value)
-        monkeypatch.setattr(socket, "getaddrinfo", self._knowing(socket.getaddrinfo))
-
-    def _knowing(self, resolve: Callable[..., Any]) -> Callable[..., Any]:
-        def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
-            known = self.controller.host if host == self.controller.host_name else host
-            return resolve(known, *arguments, **options)
-
-        return getaddrinfo
+        know(monkeypatch, {self.controller.host_name: self.controller.host})
 
     def ticket(
         self, cache: Path, principal: str | None = None, *, password: str = PASSWORD, lifetime: str = "1h"
@@ -134,13 +146,38 @@ class KerberosLab:
         )
         return cache
 
+    def service(self, host: str) -> str:
+        """Make an account for the LDAP service of a host that is none of the domain's; the service's name."""
+        name = f"ldap/{host}"
+        connection = samba_lab.connect_as(self.controller, self.controller.administrator)
+        account = {
+            "sAMAccountName": "svc-ldap",
+            "userAccountControl": 0x200,
+            "unicodePwd": f'"{PASSWORD}"'.encode("utf-16-le"),
+            "servicePrincipalName": name,
+            "msDS-SupportedEncryptionTypes": 0x18,  # AES alone: MIT's library takes no RC4
+        }
+        assert connection.add(f"CN=svc-ldap,CN=Users,{self.controller.base_dn}", "user", account)
+        connection.unbind()
+        return name
+
     def keytab(self, file: Path, account: str) -> Path:
-        """Export the keys of this account of the controller's."""
+        """Export the keys of this account, or service, of the controller's."""
         samba_lab.run_samba_tool(
             "domain", "exportkeytab", str(file), f"--principal={account}@{self.realm}",
             "-s", f"{self.controller.folder}/etc/smb.conf",
         )  # fmt: skip
         return file
+
+
+def know(monkeypatch: pytest.MonkeyPatch, addresses: Mapping[str, str]) -> None:
+    """Have this process know the addresses of these hosts, which no name server does."""
+    resolve = socket.getaddrinfo
+
+    def getaddrinfo(host: Any, *arguments: Any, **options: Any) -> Any:
+        return resolve(addresses.get(host, host), *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 def _environment(more: Mapping[str, str]) -> dict[str, str]:

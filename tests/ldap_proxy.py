@@ -100,6 +100,7 @@ class LdapProxy:
 
     def __init__(self, controller: DomainController) -> None:
         self._controller = controller
+        self._target = (controller.host, 636)
         self._server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         self._server_tls.load_cert_chain(controller.certificate_file, controller.key_file)
         self._client_tls = ssl.create_default_context(cafile=controller.ca_file)
@@ -170,9 +171,9 @@ class LdapProxy:
             open_sockets.enter_context(accepted)
             accepted.settimeout(_PATIENCE)
             client = open_sockets.enter_context(self._server_tls.wrap_socket(accepted, server_side=True))
-            onward = socket.create_connection((self._controller.host, 636), _PATIENCE)
+            onward = socket.create_connection(self._target, _PATIENCE)
             open_sockets.enter_context(onward)
-            server = self._client_tls.wrap_socket(onward, server_hostname=self._controller.host)
+            server = self._client_tls.wrap_socket(onward, server_hostname=self._target[0])
             open_sockets.enter_context(server)
             self._relay(client, server)
 

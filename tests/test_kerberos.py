@@ -6,18 +6,14 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import kerberos_lab
-import ldap3
 import pytest
-import samba_lab
-from conftest import require_lab
-from contoso_directory import CONNECTOR_DN, CONNECTOR_SID, HELPDESK, populate
+from contoso_directory import CONNECTOR_DN, CONNECTOR_SID, HELPDESK
 from expectations import GROUP_WRITEBACK, expected_aces
-from kerberos_lab import KerberosLab
+from kerberos_lab import ATTEMPTS, DISABLED, EXPIRED, LOCKED, KerberosLab
 from samba_lab import PASSWORD, DomainController
 from sockets import forwarder, recorder, saying, silent_listener
 from test_commands import NO_PROMPT, OU, environment
@@ -28,39 +24,6 @@ from adsyncconfig.filters import EVERYTHING
 from adsyncconfig.live import LiveDirectory
 
 SCRIPTS = Path(sys.executable).parent
-LOCKED, DISABLED, EXPIRED = "locked-out", "disabled-one", "must-change"
-ATTEMPTS = 3
-
-
-@pytest.fixture(scope="module")
-def domain() -> Iterator[DomainController]:
-    """A controller that takes Kerberos inside TLS, as Windows does, and locks accounts out."""
-    require_lab()
-    kerberos_lab.require()
-    with samba_lab.contoso_lab(strong_auth="allow_sasl_over_tls") as controller:
-        populate(controller)
-        connection = samba_lab.connect_as(controller, controller.administrator)
-        connection.modify(controller.base_dn, {"lockoutThreshold": [(ldap3.MODIFY_REPLACE, [ATTEMPTS])]})
-        for name, control, more in (
-            (LOCKED, 0x200, {}),
-            (DISABLED, 0x202, {}),
-            (EXPIRED, 0x200, {"pwdLastSet": "0"}),
-        ):
-            account = {"sAMAccountName": name, "userAccountControl": control}
-            password = {"unicodePwd": f'"{PASSWORD}"'.encode("utf-16-le")}
-            assert connection.add(
-                f"CN={name},CN=Users,{controller.base_dn}", "user", account | password | more
-            ), connection.result
-        connection.unbind()
-        yield controller
-
-
-@pytest.fixture
-def kerberos(domain: DomainController, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> KerberosLab:
-    """This process as a client of that controller, with no ticket."""
-    lab = KerberosLab.of(domain, tmp_path)
-    lab.use(monkeypatch)
-    return lab
 
 
 @pytest.fixture
