@@ -36,8 +36,10 @@ from .snapshot_format import (
     VERSION,
     Damaged,
     Record,
+    StoredAttributes,
     Values,
     read_descriptor,
+    read_quickly,
     read_record,
 )
 from .snapshot_index import NAMING_CONTEXTS, NONE, NOWHERE, Index, build_index
@@ -77,7 +79,7 @@ class _Contents:
         except BaseException:
             file.close()
             raise
-        self._descriptors: dict[int, bytes] = {}
+        self.descriptors: dict[int, bytes] = {}
         self._held = 0
         self.memberships: Memberships | None = None
         self.contexts = self._contexts()
@@ -92,19 +94,18 @@ class _Contents:
 
     def descriptor(self, ordinal: int) -> bytes | None:
         """The bytes of its descriptor, or None where it has none."""
-        number = self.index.numbers[ordinal]
-        return None if number == NONE else self.numbered(number)
+        return self.numbered(self.index.numbers[ordinal])
 
-    def numbered(self, number: int) -> bytes:
+    def numbered(self, number: int) -> bytes | None:
         """The descriptor of this number: the same object each time, while there is room for it."""
-        found = self._descriptors.get(number)
-        if found is None:
+        found = self.descriptors.get(number)
+        if found is None and number != NONE:
             found = read_descriptor(self.index.descriptor_line(number))[1]
             self._held += len(found) + _BESIDE
             if self._held > _KEPT:
-                self._descriptors.clear()
+                self.descriptors.clear()
                 self._held = len(found)
-            self._descriptors[number] = found
+            self.descriptors[number] = found
         return found
 
     def read_object(self, ordinal: int) -> Record:
@@ -213,20 +214,31 @@ class SnapshotDirectory:
 
         Their order is that of the file.
         """
-        return islice(self._search(base, condition, frozenset(map(str.lower, attributes)), scope), limit)
+        found = self._search(base, condition, frozenset(map(str.lower, attributes)), scope)
+        return found if limit is None else islice(found, limit)
 
     def _search(self, base: str, condition: Filter, wanted: frozenset[str], scope: Scope) -> Iterator[Entry]:
         contents = self._contents
+        numbers, kept = contents.index.numbers, contents.descriptors
         everything = condition == EVERYTHING
         for ordinal, line in self._lines(self._ordinal(base), condition, scope):
-            try:
-                record = read_record(line)
-            except Damaged as error:
-                if _may_mean(condition):
-                    yield _unreadable(error.dn or base, wanted)
+            quick = read_quickly(line)
+            if quick is None:
+                try:
+                    record = read_record(line)
+                except Damaged as error:
+                    if _may_mean(condition):
+                        yield _unreadable(error.dn or base, wanted)
+                    continue
+                quick = record.dn, record.values
+            dn, values = quick
+            if everything:
+                if "objectclass" not in values:
+                    continue
+            elif not condition.matches(StoredAttributes(values, None, None)):
                 continue
-            if ("objectclass" in record.values) if everything else condition.matches(record.attributes):
-                yield record.entry(contents.descriptor(ordinal), wanted)
+            number = numbers[ordinal]
+            yield Entry(dn, StoredAttributes(values, kept.get(number) or contents.numbered(number), wanted))
 
     def _lines(self, base: int, condition: Filter, scope: Scope) -> Iterator[tuple[int, bytes]]:
         """The objects below the base that may meet the condition; as on a controller, in its naming context."""

@@ -19,7 +19,7 @@ from typing import IO, Final
 from .errors import SnapshotError
 from .snapshot_format import LONGEST_LINE
 
-__all__ = ["SnapshotFile"]
+__all__ = ["SnapshotFile", "lines_of"]
 
 BLOCK: Final = 1 << 20
 #: In bytes; most lines are shorter.
@@ -55,25 +55,38 @@ class SnapshotFile:
         """Let go of the file."""
         self._finalizer()
 
-    def lines(self, start: int = 0, longest: int = LONGEST_LINE) -> Iterator[bytes]:
-        """The lines from this place on, without their ends; no end of file is an end of line too.
+    def runs(self, start: int = 0, longest: int = LONGEST_LINE) -> Iterator[tuple[int, bytes]]:
+        """Whole lines from this place on, many at once: where they begin, and their bytes.
 
         Raises SnapshotError for a line that is longer than ``longest``.
         """
-        rest = b""
-        while block := self.read(start, BLOCK):
-            start += len(block)
-            lines = (rest + block).split(b"\n")
-            rest = lines.pop()
-            if len(rest) > longest:
-                break
-            yield from lines
-        if len(rest) > longest:
-            raise SnapshotError(
-                f"'{self.path}' has a line of more than {longest} bytes near byte {start}: no object is so large"
-            )
-        if rest:
-            yield rest
+        rest: list[bytes] = []
+        held = 0
+        while block := self.read(start + held, BLOCK):
+            end = block.rfind(b"\n") + 1
+            if end:
+                yield start, b"".join((*rest, block[:end]))
+                start += held + end
+                rest, held = [block[end:]], len(block) - end
+            else:
+                rest.append(block)
+                held += len(block)
+            if held > longest:
+                raise SnapshotError(
+                    f"'{self.path}' has a line of more than {longest} bytes at byte {start}: no object is so large"
+                )
+        if held:
+            yield start, b"".join(rest)
+
+    def lines(self, start: int = 0, longest: int = LONGEST_LINE) -> Iterator[bytes]:
+        """The lines from this place on, without their ends; the end of the file ends a line too."""
+        for _, run in self.runs(start, longest):
+            yield from lines_of(run)
+
+    def number(self, start: int) -> int:
+        """The number of the line that begins here; the first is 1."""
+        places = range(0, start, BLOCK)
+        return 1 + sum(self.read(place, min(BLOCK, start - place)).count(b"\n") for place in places)
 
     def line(self, start: int, end: int | None = None) -> bytes:
         """The line that begins here; ``end`` is a place that it ends before, where that is known."""
@@ -88,6 +101,14 @@ class SnapshotFile:
             return self._stream.read(size)
         except (OSError, ValueError) as error:  # ValueError where it was closed meanwhile
             raise SnapshotError(f"cannot read the snapshot '{self.path}': {error}") from error
+
+
+def lines_of(run: bytes) -> list[bytes]:
+    """The lines of a run, without their ends."""
+    lines = run.split(b"\n")
+    if not lines[-1]:
+        del lines[-1]
+    return lines
 
 
 def _unpacked(path: Path) -> IO[bytes]:

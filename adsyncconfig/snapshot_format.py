@@ -24,10 +24,9 @@ import base64
 import json
 import re
 import struct
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -58,6 +57,7 @@ __all__ = [
     "named",
     "read_descriptor",
     "read_header",
+    "read_quickly",
     "read_record",
 ]
 
@@ -80,8 +80,10 @@ _FORMED: Final = _SIDS | _GUIDS
 _DOMAIN_SID: Final = "S-1-5-21-"
 _RID: Final = struct.Struct("<I")
 _DOMAINS: Final = BoundedTable[str, bytes](1024)
-_LIST: Final = frozenset({list})
 _raw_decode: Final = json.JSONDecoder().raw_decode
+#: The scanner below it, which tells by StopIteration that there is no value: what is around it takes as long.
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_ENTRY: Final = re.compile(r'\{"dn": "([^"\\]+)", "descriptor": (?:[0-9]{1,10}|null), "attributes": \{').match
 _NAMED: Final = re.compile(rb'\s*\{\s*"dn"\s*:\s*("(?:[^"\\]|\\.){1,65536}")')
 _DN: Final = '{"dn": "'
 _NUMBER: Final = '", "descriptor": '
@@ -191,12 +193,12 @@ class StoredAttributes(Mapping[str, tuple[bytes, ...]]):
         values = self._values.get(name)
         if values is None:
             return default
-        if name in _FORMED:
-            return tuple([_from_json(name, value) for value in values])
-        try:
-            return tuple([value.encode() for value in values])
-        except (AttributeError, UnicodeEncodeError):
-            return tuple([_from_json(name, value) for value in values])
+        if type(values) is not list:
+            values = [values]
+        if name not in _FORMED:
+            with suppress(AttributeError, UnicodeEncodeError):
+                return tuple([value.encode() for value in values])
+        return tuple([_from_json(name, value) for value in values])
 
     def __getitem__(self, name: str) -> tuple[bytes, ...]:
         values: tuple[bytes, ...] | None = self.get(name)
@@ -239,6 +241,22 @@ class Record:
     def entry(self, descriptor: bytes | None, wanted: frozenset[str] | None) -> Entry:
         """The entry, with the attributes wanted alone; None wants them all."""
         return Entry(self.dn, StoredAttributes(self.values, descriptor, wanted))
+
+
+def read_quickly(line: bytes) -> tuple[str, Values] | None:
+    """The DN and the attributes of an entry as this package writes most; None where ``read_record`` has to look."""
+    try:
+        text = line.decode()
+        match = _ENTRY(text)
+        if match is None:
+            return None
+        values, stop = _scan(text, match.end() - 1)
+    except (ValueError, RecursionError, StopIteration):
+        return None
+    # A brace after the first may be bytes, which have to be looked at; so has a name that is not in lower case.
+    if text[stop:] != "}" or text.find("{", match.end()) >= 0 or not "".join(values).islower():
+        return None
+    return match[1], values
 
 
 def read_record(line: bytes) -> Record:
@@ -326,14 +344,11 @@ def _attributes(values: Any) -> dict[str, list[Any]]:
     """The attributes under lower-case names, each a list of strings and bytes."""
     if values and not "".join(values).islower():
         values = {name.lower(): each for name, each in values.items()}
-    lists = values.values()
-    if not _LIST.issuperset(map(type, lists)):
-        raise TypeError("an attribute is no list of values")
-    try:
-        "".join(chain.from_iterable(lists))
-    except TypeError:
-        for value in chain.from_iterable(lists):
-            if type(value) is not str:
+    for each in values.values():
+        if type(each) is not list:
+            raise TypeError("an attribute is no list of values")
+        for value in each:
+            if type(value) is dict:
                 base64.b64decode(value["base64"], validate=True)
     found: dict[str, list[Any]] = values
     return found
@@ -341,8 +356,10 @@ def _attributes(values: Any) -> dict[str, list[Any]]:
 
 def _from_json(name: str, value: Any) -> bytes:
     """The bytes of a value; none at all for a SID or GUID that is none, which its reader then finds malformed."""
-    if type(value) is not str:
+    if type(value) is dict:
         return base64.b64decode(value["base64"])
+    if type(value) is not str:
+        return str(value).encode()
     with suppress(ValueError, struct.error):  # AclError is a ValueError
         if name in _SIDS:
             return _sid(value)

@@ -10,8 +10,9 @@ Source: MS-ADTS 3.1.1.1.5 (a search ends where another naming context begins).
 
 from __future__ import annotations
 
-import json
+import re
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Final
@@ -19,22 +20,21 @@ from typing import Final
 from acl import AclError, Sid
 from acl.intern import BoundedTable
 
-from .dn import name_key, part_key
+from .dn import name_key
 from .errors import ParameterError, SnapshotError
-from .snapshot_file import SnapshotFile
+from .snapshot_file import SnapshotFile, lines_of
 from .snapshot_format import (
     LARGEST_DESCRIPTOR,
     LONGEST_HEADER,
     Damaged,
     Header,
     Record,
-    named,
     read_descriptor,
     read_header,
     read_record,
 )
 
-__all__ = ["NAMING_CONTEXTS", "NONE", "NOWHERE", "HashTable", "Index", "build_index"]
+__all__ = ["NAMING_CONTEXTS", "NONE", "NOWHERE", "HashTable", "Index", "build_index", "key_hash"]
 
 #: Where rootDSE names naming contexts; every domain is one too. Their roots inherit nothing (MS-ADTS 6.1.3).
 NAMING_CONTEXTS: Final = (
@@ -53,34 +53,37 @@ _EMPTY_LINE: Final = 45  # no entry is shorter, nor is a descriptor
 #: How many containers' names the pass remembers.
 _REMEMBERED: Final = 100_000
 
-_DN: Final = b'{"dn": "'
 _DESCRIPTOR: Final = b'{"descriptor": '
-_NUMBER: Final = b'", "descriptor": '
-_ATTRIBUTES: Final = b', "attributes": {'
+#: An entry as this package writes it, whose name begins with a part in its plainest spelling (``dn.part_key``).
+_PLAIN: Final = re.compile(
+    rb'\{"dn": "([A-Za-z][A-Za-z0-9-]*=[^\s#,+"\\<>;=\x00-\x1f\x7f-\xff]'
+    rb'(?:[^,+"\\<>;=\x00-\x1f\x7f-\xff]*[^\s,+"\\<>;=\x00-\x1f\x7f-\xff])?)'
+    rb'((?:,[^"\\]*)?)", "descriptor": ([0-9]{1,10}|null), "attributes": \{'
+).match
 _SID: Final = b'"objectsid"'
-_SID_VALUE: Final = b'"objectsid": ["'
+_SID_VALUE: Final = b'"objectsid": ["S-1-'
+_SID_START: Final = len(b'"objectsid": ["')
 _MEMBER: Final = b'"member"'
 _DOMAIN: Final = b'"domaindns"'
-_ESCAPED: Final = b"\\u"
 
 
 class HashTable:
     """From hashes to ordinals: open addressing over one array, at most half full."""
 
-    __slots__ = ("_hashes", "_mask", "_slots")
+    __slots__ = ("_hashes", "mask", "slots")
 
     def __init__(self, room: int, hashes: array[int]) -> None:
         """Make room for so many; ``hashes`` is where each ordinal's hash stands, and may grow meanwhile."""
         size = 8
         while size < 2 * room:
             size *= 2
-        self._slots = array("I", bytes(4 * size))
-        self._mask = size - 1
+        self.slots = array("I", bytes(4 * size))
+        self.mask = size - 1
         self._hashes = hashes
 
     def put(self, value: int, ordinal: int) -> None:
         """Add an ordinal under its hash."""
-        slots, mask = self._slots, self._mask
+        slots, mask = self.slots, self.mask
         slot = value & mask
         while slots[slot]:
             slot = (slot + 1) & mask
@@ -88,7 +91,7 @@ class HashTable:
 
     def find(self, value: int) -> Iterator[int]:
         """The ordinals with this hash."""
-        slots, mask, hashes = self._slots, self._mask, self._hashes
+        slots, mask, hashes = self.slots, self.mask, self._hashes
         slot = value & mask
         while found := slots[slot]:
             if hashes[found - 1] == value:
@@ -135,7 +138,7 @@ class Index:
 
     def ordinal(self, key: str) -> int:
         """The object whose name has this key, or NOWHERE."""
-        return self.table.first(hash(key))
+        return self.table.first(key_hash(key))
 
     def parent(self, ordinal: int) -> int:
         """What the object is directly in, or NOWHERE where the file does not hold that."""
@@ -149,7 +152,7 @@ class Index:
             for ordinal, value in enumerate(self.sids):
                 if value:
                     self._by_sid.put(value, ordinal)
-        return sorted(self._by_sid.find(sid_hash(sid.encode())))
+        return sorted(self._by_sid.find(sid_hash(sid)))
 
     def children(self, ordinal: int) -> Iterator[int]:
         """What is directly in the object, in the order of the file."""
@@ -193,16 +196,18 @@ class Index:
         ordinal = marks.find(1)
         if ordinal == NOWHERE:
             return
-        offsets = self.offsets
-        position = start = offsets[ordinal]
-        for line in self.file.lines(start):
-            if position == start:
-                yield ordinal, line
-                ordinal = marks.find(1, ordinal + 1)
-                if ordinal == NOWHERE:
-                    return
-                start = offsets[ordinal]
-            position += len(line) + 1
+        offsets, find = self.offsets, marks.find
+        wanted = offsets[ordinal]
+        for start, run in self.file.runs(wanted):
+            position = start
+            for line in lines_of(run):
+                if position == wanted:
+                    yield ordinal, line
+                    ordinal = find(1, ordinal + 1)
+                    if ordinal == NOWHERE:
+                        return
+                    wanted = offsets[ordinal]
+                position += len(line) + 1
 
     def _nearest(self, ordinal: int) -> array[int]:
         """What is directly in the object, and what is in something in it that the file does not hold."""
@@ -212,9 +217,14 @@ class Index:
         return children[starts[ordinal + 1] : starts[ordinal + 2]]
 
 
-def sid_hash(text: bytes) -> int:
-    """The hash that a SID is found by; never 0."""
-    return hash(text.upper()) or 1
+def key_hash(key: str) -> int:
+    """The hash that a name is found by."""
+    return hash(key.encode("utf-8", "surrogatepass"))
+
+
+def sid_hash(text: str) -> int:
+    """The hash that a SID is found by."""
+    return hash(text.encode())
 
 
 def build_index(file: SnapshotFile) -> Index:
@@ -232,35 +242,110 @@ class _Builder:
     def __init__(self, index: Index, start: int) -> None:
         self.index = index
         self._start = start
-        self._containers = BoundedTable[bytes, tuple[str, int]](_REMEMBERED)
+        self._containers = BoundedTable[bytes, tuple[bytes, int]](_REMEMBERED)
+        self._known = BoundedTable[bytes, int](_REMEMBERED)
+        self._known.keep(b"null", NONE)
         self._orphans: dict[str, array[int]] = {}
         self._found = 0
+        self._line = start
 
     def read(self) -> None:
         """Fill the index. Raises SnapshotError."""
         index, path = self.index, self.index.file.path
-        position, number = self._start, 1
-        for line in index.file.lines(position):
-            number += 1
+        end = self._start
+        for start, run in index.file.runs(self._start):
+            first = len(index)
             try:
-                if line.startswith(_DN):
-                    self._entry(line, position)
-                elif line.startswith(_DESCRIPTOR):
-                    self._descriptor(line, position)
-                else:
-                    self._other(line, position)
+                self._run(run, start)
             except (ValueError, ParameterError) as error:
-                raise SnapshotError(f"line {number} of '{path}' is damaged: {error}") from error
-            position += len(line) + 1
-        index.offsets.append(position)
+                line = index.file.number(self._line)
+                raise SnapshotError(f"line {line} of '{path}' is damaged: {error}") from error
+            lower = run.lower()
+            if lower.count(_SID) != len(index) - first - index.sids[first:].count(0) or (
+                b"\\" in run and b"\\u" in run
+            ):
+                self._find_sids(first)
+            index.holders.extend(self._with(_MEMBER, lower, start, first))
+            index.domains.extend(self._with(_DOMAIN, lower, start, first))
+            end = start + len(run) + (not run.endswith(b"\n"))
+        index.offsets.append(end)
         promised = index.header
         for what, wanted, here in (
             ("descriptors", promised.descriptors, self._found),
-            ("entries", promised.entries, len(index) - self._is_cut_off(position)),
+            ("entries", promised.entries, len(index) - self._is_cut_off(end)),
         ):
             if wanted != here:
                 raise SnapshotError(f"'{path}' was cut off: it promises {wanted} {what} and holds {here}")
         self._adopt()
+
+    def _with(self, needle: bytes, lower: bytes, start: int, first: int) -> Iterator[int]:
+        """The objects of a run whose lines hold this."""
+        offsets, last = self.index.offsets, NOWHERE
+        place = lower.find(needle)
+        while place >= 0:
+            ordinal = bisect_right(offsets, start + place, first) - 1
+            if ordinal > last and ordinal >= first:
+                yield ordinal
+                last = ordinal
+            place = lower.find(needle, place + 1)
+
+    def _run(self, run: bytes, position: int) -> None:
+        """Note the lines of a run. Most are as this package writes them, and take this loop alone."""
+        index = self.index
+        slots, mask, names, promised = index.table.slots, index.table.mask, index.names, index.header.entries
+        name, offset, above = names.append, index.offsets.append, index.above.append
+        number, sid = index.numbers.append, index.sids.append
+        known, containers = self._known, self._containers
+        for line in lines_of(run):
+            match = _PLAIN(line)
+            if match is not None:
+                leaf, container, digits = match.groups()
+                found = containers.get(container)
+                if found is None or not found[1]:
+                    found = self._container(container)
+                value = hash(leaf.lower() + found[0])
+                ordinal = len(names)
+                slot = value & mask
+                while taken := slots[slot]:
+                    if names[taken - 1] == value:
+                        break
+                    slot = (slot + 1) & mask
+                if taken or not found[1] or digits not in known or ordinal == promised:
+                    match = None  # what is not as usual
+                else:
+                    slots[slot] = ordinal + 1
+                    name(value)
+                    offset(position)
+                    above(found[1])
+                    number(known[digits])
+                    start = line.find(_SID_VALUE, match.end()) + _SID_START
+                    sid(0 if start < _SID_START else hash(line[start : line.find(b'"', start)]))
+            if match is None:
+                self._line = position
+                self._one(line, position)
+            position += len(line) + 1
+
+    def _one(self, line: bytes, position: int) -> None:
+        """Note a line, whatever it is."""
+        if line.startswith(_DESCRIPTOR):
+            self._descriptor(line, position)
+            return
+        try:
+            record = read_record(line)
+        except Damaged as damaged:
+            if damaged.dn is None:
+                self._descriptor(line, position)
+                return
+            record = Record(damaged.dn, None, {})
+        self._note(record.dn, record.number, _sid(record), position)
+
+    def _find_sids(self, first: int) -> None:
+        """Look closely at the objects of a run in which a SID may be spelled in another way than ours."""
+        index = self.index
+        for ordinal in range(first, len(index)):
+            if not index.sids[ordinal]:
+                with suppress(Damaged):
+                    index.sids[ordinal] = _sid(read_record(index.file.line(index.offsets[ordinal])))
 
     def _is_cut_off(self, position: int) -> bool:
         """Whether the file ends within the line of an entry."""
@@ -285,90 +370,39 @@ class _Builder:
         places[number] = position
         self._found += 1
 
-    def _entry(self, line: bytes, position: int) -> None:
-        """Note an entry in the spelling that this package writes."""
-        end = line.find(_NUMBER, len(_DN))
-        at = line.find(_ATTRIBUTES, end)
-        digits = line[end + len(_NUMBER) : at]
-        if end < 0 or at < 0 or _ESCAPED in line or not (digits.isdigit() or digits == b"null"):
-            self._other(line, position)
-            return
-        lower = line.lower()
-        sid = 0
-        start = lower.find(_SID)
-        if start >= 0:
-            start += len(_SID_VALUE)
-            if not (
-                lower.startswith(_SID_VALUE, start - len(_SID_VALUE)) and line.startswith(b"S-1-", start)
-            ):
-                self._other(line, position)
-                return
-            sid = sid_hash(line[start : line.find(b'"', start)])
-        number = NONE if digits == b"null" else int(digits)
-        self._note(line[len(_DN) : end], number, sid, position)
-        if _MEMBER in lower:
-            self.index.holders.append(len(self.index) - 1)
-        if _DOMAIN in lower:
-            self.index.domains.append(len(self.index) - 1)
-
-    def _other(self, line: bytes, position: int) -> None:
-        """Note what is written in another way, or is damaged."""
-        try:
-            record = read_record(line)
-        except Damaged as damaged:
-            if damaged.dn is None:
-                if named(line) is None:
-                    self._descriptor(line, position)
-                    return
-                raise
-            record = Record(damaged.dn, None, {})
-        sid = 0
-        with suppress(AclError):
-            raw = record.entry(None, None).attributes.get("objectsid", ())
-            sid = sid_hash(str(Sid.from_bytes(raw[0])).encode()) if raw else 0
-        name = json.dumps(record.dn, ensure_ascii=False).encode("utf-8", "surrogatepass")[1:-1]
-        self._note(name, NONE if record.number is None else record.number, sid, position)
-        if "member" in record.values:
-            self.index.holders.append(len(self.index) - 1)
-        if "domainDNS" in record.values.get("objectclass", ()):
-            self.index.domains.append(len(self.index) - 1)
-
-    def _note(self, dn: bytes, number: int, sid: int, position: int) -> None:
+    def _note(self, dn: str, number: int | None, sid: int, position: int) -> None:
         index = self.index
-        ordinal = len(index.names)
+        ordinal = len(index)
         if ordinal == index.header.entries:
             raise ValueError(f"there are more than the {ordinal} entries promised")
-        if number != NONE and not (number < len(index.descriptors) and index.descriptors[number]):
+        if number is None:
+            number = NONE
+        elif not (0 <= number < len(index.descriptors) and index.descriptors[number]):
             raise ValueError(f"there is no descriptor {number} before it")
-        key, above = self._key(dn)
-        value = hash(key)
+        else:
+            self._known.keep(b"%d" % number, number)
+        key = name_key(dn)
+        value = key_hash(key)
         if index.table.first(value) != NOWHERE:
-            raise ValueError(f"'{dn.decode('utf-8', 'replace')}' is there twice")
+            raise ValueError(f"'{dn}' is there twice")
+        _, comma, container = key.partition(",")
+        above = index.ordinal(container) + 1
         index.table.put(value, ordinal)
-        index.offsets.append(position)
         index.names.append(value)
+        index.offsets.append(position)
         index.above.append(above)
         index.numbers.append(number)
         index.sids.append(sid)
-        if not above:
-            self._orphans.setdefault(key.partition(",")[2], array("I")).append(ordinal)
+        if not above and comma:
+            self._orphans.setdefault(container, array("I")).append(ordinal)
 
-    def _key(self, dn: bytes) -> tuple[str, int]:
-        """The key of a name, and what it is in, as far as that came already: its ordinal and one, or 0."""
-        leaf, _, container = dn.partition(b",")
-        if b"\\" not in dn:
-            found = self._containers.get(container)
-            if found is None or not found[1]:
-                text = container.decode("utf-8")
-                above = name_key(text) if text else ""
-                found = (f",{above}" if above else "", self.index.ordinal(above) + 1)
-                self._containers.pop(container, None)
-                self._containers.keep(container, found)
-            part = part_key(leaf.decode("utf-8"))
-            if part is not None:
-                return part + found[0], found[1]
-        key = name_key(str(json.loads(b'"%b"' % dn)))
-        return key, self.index.ordinal(key.partition(",")[2]) + 1
+    def _container(self, container: bytes) -> tuple[bytes, int]:
+        """What the key of a name in this container ends with, and the container's ordinal and one, or 0."""
+        text = container[1:].decode("utf-8")
+        key = name_key(text) if text else ""
+        found = (f",{key}".encode("utf-8", "surrogatepass") if key else b"", self.index.ordinal(key) + 1)
+        self._containers.pop(container, None)
+        return self._containers.keep(container, found)
 
     def _adopt(self) -> None:
         """Put what came before its container, or without one, where it belongs: in the nearest that there is."""
@@ -386,6 +420,14 @@ class _Builder:
                 if key in contexts:
                     break
                 key, flag = key.partition(",")[2], _INDIRECT
+
+
+def _sid(record: Record) -> int:
+    """The hash of its SID; 0 where it has none."""
+    with suppress(AclError):
+        raw = record.attributes.get("objectsid", ())
+        return sid_hash(str(Sid.from_bytes(raw[0]))) if raw else 0
+    return 0
 
 
 def _sorted_by_parent(above: array[int]) -> tuple[array[int], array[int]]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from .dn import name_key
 from .errors import ParameterError
 from .snapshot_format import Damaged, read_record
-from .snapshot_index import HashTable, Index
+from .snapshot_index import HashTable, Index, key_hash
 
 __all__ = ["Memberships", "member_key"]
 
@@ -38,7 +38,7 @@ class Memberships:
                 continue  # whoever reads the group itself is told
             for member in members:
                 if isinstance(member, str):
-                    self._members.append(hash(member_key(member)))
+                    self._members.append(key_hash(member_key(member)))
                     self._groups.append(ordinal)
         self._table = HashTable(len(self._members), self._members)
         for place, value in enumerate(self._members):
@@ -47,7 +47,7 @@ class Memberships:
     def of(self, key: str) -> Iterator[int]:
         """The objects whose ``member`` names, as its hash says, the object of this key."""
         seen = -1
-        for place in sorted(self._table.find(hash(key))):
+        for place in sorted(self._table.find(key_hash(key))):
             if self._groups[place] != seen:
                 seen = self._groups[place]
                 yield seen

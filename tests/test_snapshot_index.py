@@ -1,0 +1,197 @@
+"""What an index of a file finds is what a plain look at every entry finds, however the lines are spelled."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contoso_directory import CONNECTOR_DN, CONNECTOR_SID
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from acl import SecurityDescriptor, Sid
+from adsyncconfig.directory import Entry, RootDse, Scope
+from adsyncconfig.dn import DistinguishedName, Rdns, name_key
+from adsyncconfig.filters import EVERYTHING, AllOf, AnyOf, Equals, Filter, StartsWith
+from adsyncconfig.snapshot import SnapshotDirectory, write_snapshot
+
+DOMAIN = "DC=contoso,DC=example"
+CONFIGURATION = f"CN=Configuration,{DOMAIN}"
+ROOT = RootDse(DOMAIN, DOMAIN, CONFIGURATION, f"CN=Schema,{CONFIGURATION}", "dc1.contoso.example")
+WANTED = ["objectClass", "objectSid", "member", "cn", "nTSecurityDescriptor"]
+SIDS = [f"S-1-5-21-1-2-3-{rid}" for rid in (500, 501, 1101)] + ["S-1-5-32-544", "S-1-5-11"]
+DESCRIPTORS = [SecurityDescriptor.from_sddl(f"O:BAD:(A;;RP;;;{who})").to_bytes() for who in ("WD", "AU")]
+PARTS = [
+    "OU=Groups",
+    "OU=Åre",
+    r"OU=a\, b",
+    "OU=x+CN=y",
+    "CN=e\u0301",
+    'CN="quoted, name"',
+    "OU=GROUPS2",
+    r"OU=\#1",
+]
+
+
+class Model:
+    """The promises of a directory kept by looking at every entry."""
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = {DistinguishedName.parse(entry.dn).rdns: entry for entry in entries}
+        named = (
+            DistinguishedName.parse(each).rdns for each in (DOMAIN, CONFIGURATION, ROOT.schema_naming_context)
+        )
+        roots = (name for name, each in self.entries.items() if "domainDNS" in each.values("objectClass"))
+        self.contexts = {*named, *roots}
+
+    def context(self, name: Rdns) -> Rdns:
+        return next((name[start:] for start in range(len(name)) if name[start:] in self.contexts), ())
+
+    def search(self, base: str, condition: Filter, scope: Scope) -> list[tuple[str, dict[str, Any]]]:
+        above = DistinguishedName.parse(base).rdns
+        return [
+            shown(entry)
+            for name, entry in self.entries.items()
+            if (name[1:] == above if scope is Scope.ONE_LEVEL else name[-len(above) :] == above)
+            and self.context(name) == self.context(above)
+            and condition.matches(entry.attributes)
+        ]
+
+
+def shown(entry: Entry) -> tuple[str, dict[str, Any]]:
+    return entry.dn, {name: tuple(values) for name, values in entry.attributes.items()}
+
+
+@st.composite
+def directories(draw: st.DrawFn) -> list[Entry]:
+    """A tree in which a container may be missing or come after what is in it."""
+    names = [DOMAIN, CONFIGURATION]
+    for _ in range(draw(st.integers(0, 12))):
+        part = draw(st.sampled_from(PARTS))
+        names.append(f"{part}{draw(st.sampled_from([',', ', ', ' ,']))}{draw(st.sampled_from(names))}")
+    names += [f"DC=emea,{DOMAIN}", f"OU=There,DC=emea,{DOMAIN}"] if draw(st.booleans()) else []
+    missing = draw(st.sets(st.sampled_from(names[2:]), max_size=2)) if names[2:] else set()
+    unique = {DistinguishedName.parse(name).rdns: name for name in names if name not in missing}
+    entries = []
+    for name in draw(st.permutations(list(unique.values()))):
+        classes = ("top", "domainDNS") if name.startswith("DC=") else ("top", "group")
+        attributes: dict[str, Sequence[bytes]] = {
+            "objectclass": tuple(each.encode() for each in classes),
+            "cn": (
+                draw(st.sampled_from(["a", "B", "ß", "domainDNS", "objectSid", '"member": ["'])).encode(),
+            ),
+        }
+        if (sid := draw(st.sampled_from([None, *SIDS]))) is not None:
+            attributes["objectsid"] = (Sid.from_string(sid).to_bytes(),)
+        if members := draw(st.lists(st.sampled_from(names), max_size=2)):
+            attributes["member"] = tuple(each.encode() for each in members)
+        if (descriptor := draw(st.sampled_from([None, *DESCRIPTORS]))) is not None:
+            attributes["ntsecuritydescriptor"] = (descriptor,)
+        entries.append(Entry(name, attributes))
+    return entries
+
+
+CONDITIONS = st.recursive(
+    st.one_of(
+        st.just(EVERYTHING),
+        st.sampled_from(SIDS).map(lambda sid: Equals("objectSid", sid)),
+        st.sampled_from([f"OU=Groups,{DOMAIN}", DOMAIN, "none"]).map(lambda dn: Equals("member", dn)),
+        st.sampled_from(["domainDNS", "group", "GROUP"]).map(lambda name: Equals("objectClass", name)),
+        st.just(StartsWith("cn", "b")),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, min_size=1, max_size=3).map(lambda each: AnyOf(tuple(each))),
+        st.lists(inner, min_size=1, max_size=3).map(lambda each: AllOf(tuple(each))),
+    ),
+    max_leaves=4,
+)
+
+
+def respelled(path: Path, spelling: str) -> None:
+    """Write the lines of a file as another program might."""
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for line in lines:
+        if "dn" in line and "case" in spelling:
+            line["attributes"] = {name.title(): values for name, values in line["attributes"].items()}
+    separators = (",", ":") if "tight" in spelling else None
+    text = (json.dumps(line, ensure_ascii="ascii" in spelling, separators=separators) for line in lines)
+    path.write_text("".join(f"{each}\n" for each in text), encoding="utf-8")
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    entries=directories(),
+    condition=CONDITIONS,
+    scope=st.sampled_from([Scope.SUBTREE, Scope.ONE_LEVEL]),
+    spelling=st.sampled_from(["", "ours, packed", "tight", "case", "ascii", "case, tight, ascii"]),
+)
+def test_a_search_finds_what_looking_at_every_entry_finds(
+    entries: list[Entry], condition: Filter, scope: Scope, spelling: str
+) -> None:
+    model = Model(entries)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "one.jsonl.gz" if "packed" in spelling else "one.jsonl")
+        write_snapshot(path, ROOT, entries)
+        if spelling and "packed" not in spelling:
+            respelled(path, spelling)
+        with SnapshotDirectory.open(path) as directory:
+            assert len(directory) == len(entries)
+            for entry in entries:
+                found = list(directory.search(entry.dn, condition, WANTED, scope=scope))
+                assert [shown(each) for each in found] == model.search(entry.dn, condition, scope)
+                assert shown(directory.get(entry.dn.upper(), WANTED)) == shown(entry)
+
+
+@given(
+    st.lists(
+        st.sampled_from([*PARTS, "cn=groups", "OU = Groups", "ou=A\\2C b", "CN=\u00e9", "CN=#1", "OU=\\u"]),
+        min_size=1,
+    )
+)
+def test_names_have_one_key_exactly_when_they_are_equal(parts: list[str]) -> None:
+    for other in (
+        parts,
+        [part.upper() for part in parts],
+        parts[::-1],
+        [part.lower() for part in parts[1:]] or parts,
+    ):
+        one, two = ",".join(parts), " , ".join(other)
+        equal = DistinguishedName.parse(one).rdns == DistinguishedName.parse(two).rdns
+        assert (name_key(one) == name_key(two)) == equal
+
+
+def test_one_level_below_another_is_told_by_the_key() -> None:
+    assert name_key(f"CN=a,{DOMAIN}").endswith("," + name_key(DOMAIN))
+    assert not name_key(r"CN=a\,DC=contoso,DC=example").endswith("," + name_key(DOMAIN))
+
+
+def test_equal_descriptors_are_the_very_same_object(snapshot_file: Path) -> None:
+    with SnapshotDirectory.open(snapshot_file) as directory:
+        found: dict[bytes, set[int]] = {}
+        entries = list(directory.search(DOMAIN, EVERYTHING, WANTED))
+        for entry in entries:
+            for raw in entry.attributes.get("ntsecuritydescriptor", ()):
+                found.setdefault(raw, set()).add(id(raw))
+    assert len(entries) > 80
+    assert found
+    assert all(len(objects) == 1 for objects in found.values())
+
+
+@pytest.mark.parametrize("spelling", ["case", "tight", "ascii", "case, tight, ascii", "escaped"])
+def test_a_sid_and_a_member_are_found_however_they_are_spelled(snapshot_file: Path, spelling: str) -> None:
+    respelled(snapshot_file, spelling)
+    if spelling == "escaped":
+        text = snapshot_file.read_text(encoding="utf-8")
+        text = text.replace('"objectsid"', '"object\\u0053id"').replace('"CN=MSOL', '"\\u0043N=MSOL')
+        snapshot_file.write_text(text, encoding="utf-8")
+    with SnapshotDirectory.open(snapshot_file) as directory:
+        (found,) = directory.search(DOMAIN, Equals("objectSid", CONNECTOR_SID), ["name"])
+        assert found.dn == CONNECTOR_DN
+        user = f"CN=User Two,OU=Users Synced,{DOMAIN}"
+        assert [each.dn for each in directory.search(DOMAIN, Equals("member", user), ["name"])] == [
+            f"CN=Engineers,OU=Groups,{DOMAIN}"
+        ]
