@@ -86,9 +86,8 @@ def finish(
             journal.end()
     except KeyboardInterrupt as interrupt:
         if journal is not None and journal.is_begun:
-            raise KeyboardInterrupt(
-                f"interrupted; the journal '{journal.path}' says what was done"
-            ) from interrupt
+            said = str(interrupt) or "interrupted"
+            interrupt.args = (f"{said}; the journal '{journal.path}' says what was done",)
         raise
     finally:
         if journal is not None:

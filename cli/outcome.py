@@ -1,13 +1,15 @@
 """How a run ends: the result on standard output, warnings and errors on standard error, and the exit code.
 
 0 done, nothing to do, or declined · 1 failed · 2 bad command line · 3 something found, or not readable · 4 done
-in part · 130 interrupted.
+in part · 130 interrupted (^C) · 143 stopped (SIGTERM), 129 hung up (SIGHUP): each ends as ^C does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, NoReturn
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
@@ -19,6 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["guard", "run"]
 
 INTERRUPTED = 130
+_OF_A_SIGNAL = 128  # what a shell adds to the number of the signal that ended a process
+#: Windows has the first alone. A signal that is ignored (nohup) stays ignored.
+_STOPPING: Final = ("SIGTERM", "SIGHUP")
+
+
+class _Stopped(KeyboardInterrupt):
+    """A signal asked the process to end: it is taken for ^C, but for the exit code."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(number).name}")
+        self.code = _OF_A_SIGNAL + number
 
 
 def run(
@@ -48,15 +61,37 @@ def guard(context: click.Context, action: Callable[[], int]) -> None:
     from adsyncconfig import AclError, ADSyncConfigError  # noqa: PLC0415 - help and completion do without
 
     try:
-        code = action()
+        with _stoppable():
+            code = action()
     except ADSyncConfigError as error:
         _fail(context, str(error), error.exit_code)
     except AclError as error:
         _fail(context, str(error), 1)
     except (KeyboardInterrupt, click.Abort) as error:
-        _fail(context, str(error) or "interrupted", INTERRUPTED)
+        _fail(context, str(error) or "interrupted", getattr(error, "code", INTERRUPTED))
     if code:
         context.exit(code)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Have the signals that ask a process to end raise ``_Stopped`` meanwhile, where they would kill it."""
+
+    def stop(number: int, _: Any) -> NoReturn:
+        raise _Stopped(number)
+
+    taken = []
+    try:
+        for name in _STOPPING:
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                with suppress(ValueError):  # outside the main thread, which alone is sent signals
+                    signal.signal(number, stop)
+                    taken.append(number)
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, signal.SIG_DFL)
 
 
 def _print(result: SetResult, *, as_json: bool, plan_format: str | None = None) -> None:

@@ -52,6 +52,11 @@ class Request:
     message_id: int
     operation: str
 
+    @classmethod
+    def of(cls, message: bytes) -> Self:
+        number, tag = request_of(message)
+        return cls(number, _OPERATIONS.get(tag, f"operation 0x{tag:02X}"))
+
 
 class MessageReader:
     """Cuts a stream of BER into LDAP requests, however it is split into chunks."""
@@ -62,19 +67,18 @@ class MessageReader:
     def feed(self, chunk: bytes) -> Iterator[Request]:
         """Give the requests that this chunk completes."""
         self._data += chunk
-        while (end := _element_end(self._data, 0)) is not None and end <= len(self._data):
+        while (end := element_end(self._data, 0)) is not None and end <= len(self._data):
             message, self._data = self._data[:end], self._data[end:]
-            yield _request(message)
+            yield Request.of(message)
 
 
-def _request(message: bytes) -> Request:
+def request_of(message: bytes) -> tuple[int, int]:
+    """The message id and the tag of the operation of one LDAPMessage."""
     id_at = _content(message, 0, _SEQUENCE)
     number_at = _content(message, id_at, _INTEGER)
-    operation_at = _element_end(message, id_at)
+    operation_at = element_end(message, id_at)
     assert operation_at is not None
-    tag = message[operation_at]
-    number = int.from_bytes(message[number_at:operation_at])
-    return Request(number, _OPERATIONS.get(tag, f"operation 0x{tag:02X}"))
+    return int.from_bytes(message[number_at:operation_at]), message[operation_at]
 
 
 def _content(data: bytes, at: int, tag: int) -> int:
@@ -84,7 +88,7 @@ def _content(data: bytes, at: int, tag: int) -> int:
     return at + 2 + (first & 0x7F if first & 0x80 else 0)
 
 
-def _element_end(data: bytes, at: int) -> int | None:
+def element_end(data: bytes, at: int) -> int | None:
     """Where the element at `at` ends, or None when its header isn't complete. LDAP's lengths are definite."""
     if len(data) < at + 2:
         return None
@@ -108,12 +112,12 @@ class LdapProxy:
         self._requests: list[Request] = []
         self._threads: list[threading.Thread] = []
         self._listener = socket.socket()
+        self._port = 0
         self._ending, self._end = socket.socketpair()
 
     @property
     def url(self) -> str:
-        host, port = self._listener.getsockname()
-        return f"ldaps://{host}:{port}"
+        return f"ldaps://{self._controller.host}:{self._port}"
 
     @property
     def requests(self) -> list[Request]:
@@ -132,6 +136,7 @@ class LdapProxy:
 
     def __enter__(self) -> Self:
         self._listener.bind((self._controller.host, 0))
+        self._port = self._listener.getsockname()[1]
         self._listener.listen()
         self._spawn(self._accept)
         return self
