@@ -10,6 +10,7 @@ from typing import Final
 __all__ = ["RESULT_MEANINGS"]
 
 RESULT_MEANINGS: Final = {
+    "operationsError": "the controller could not do it",
     "busy": "the controller is busy: try again",
     "unavailable": "the controller is not available: try again, or name another",
     "unwillingToPerform": "the controller is unwilling to do this",

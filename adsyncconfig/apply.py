@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import replace
+from typing import NamedTuple
 
 from acl import Acl, SecurityDescriptor
 from acl.edit import is_canonical
@@ -56,6 +57,7 @@ def apply(
         controller: str | None = None
         error: ADSyncConfigError | None = None
         stored: SecurityDescriptor | None = None
+        written: bool | None = False
         status: Status
         if not change.is_needed:
             status = "unchanged"
@@ -75,21 +77,36 @@ def apply(
                         f'Performing the operation "{change.operation}" on target "{change.label}" '
                         f"at {controller}."
                     )
-                    status, error, stored = _perform(change, local, journal)
+                    done = _perform(change, local, journal)
+                    error, stored, written = done
+                    status = "applied" if done.is_complete else "failed"
             except ADSyncConfigError as failure:
                 status, error = "failed", failure
         if error is not None:
             errors.append(error)
         results.append(
-            ChangeResult.of(change, status, controller, None if error is None else str(error), stored)
+            ChangeResult.of(
+                change, status, controller, None if error is None else str(error), stored, written=written
+            )
         )
     return results, errors
 
 
-def _perform(
-    change: AnyChange, local: Directory, journal: Journal | None
-) -> tuple[Status, ADSyncConfigError | None, SecurityDescriptor | None]:
-    """Write one change with its lines in the journal; what became of it, what went wrong, and what is there now."""
+class _Done(NamedTuple):
+    """How one change went. ``stored`` is what was read back; ``written`` None where nobody knows."""
+
+    error: ADSyncConfigError | None
+    stored: SecurityDescriptor | None
+    written: bool | None
+
+    @property
+    def is_complete(self) -> bool:
+        """True when the change is there, compared, whatever became of its line in the journal."""
+        return self.written is True and (self.error is None or isinstance(self.error, JournalError))
+
+
+def _perform(change: AnyChange, local: Directory, journal: Journal | None) -> _Done:
+    """Write one change with its lines in the journal."""
     if journal is not None:
         journal.writing(change, local.root.controller)
     written: bool | None = False
@@ -112,13 +129,13 @@ def _perform(
         if journal is not None:
             with suppress(JournalError):  # the journal remembers it
                 journal.failed(change, error, written=written)
-        return "failed", error, None
+        return _Done(error, None, written)
     if journal is not None:
         try:
             journal.written(change, now.guid)
         except JournalError as error:
-            return "applied", error, stored
-    return "applied", None, stored
+            return _Done(error, stored, written)
+    return _Done(None, stored, written)
 
 
 def _write(change: AnyChange, now: Standing, local: Directory) -> None:
@@ -204,7 +221,12 @@ def _is_there(change: AnyChange, found: Standing) -> bool:
 
 def _compare(change: AnyChange, local: Directory) -> SecurityDescriptor | None:
     """What reads back; raises DirectoryError unless it is what the object was to become."""
-    stored = standing(change, local)
+    try:
+        stored = standing(change, local)
+    except DirectoryError as error:
+        raise DirectoryError(
+            f"'{change.dn}' was written, and could not be read back: {error}", dn=change.dn
+        ) from error
     if not _is_there(change, stored):
         raise DirectoryError(
             f"'{change.dn}' was written, and reads back otherwise ({change.difference(stored, from_after=True)}): "

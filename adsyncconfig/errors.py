@@ -15,7 +15,7 @@
     ├── SnapshotError                1   a snapshot file cannot be read or written
     ├── PlanFileError                1   a plan file cannot be read, trusted or written
     ├── JournalError                 1   a journal cannot be read, trusted or written
-    └── PartialApply                 4   some changes are written and some are not
+    └── PartialApply                 4   some changes are written and some are not, or nobody knows of one
 
 Messages are one line, name the thing and say what to do. ``acl.AclError`` stands beside this tree: it says
 what is wrong with a descriptor; the directory layer turns it into a DirectoryError that names the object.
@@ -158,15 +158,18 @@ class JournalError(ADSyncConfigError):
 
 
 class PartialApply(ADSyncConfigError):
-    """Some changes are written and some are not: ``result`` says which."""
+    """Some changes are written, or may be, and some are not: ``result`` says which."""
 
     exit_code = 4
 
     def __init__(self, result: SetResult) -> None:
         failed = [change for change in result.changes if change.error is not None]
-        done = sum(change.status == "applied" for change in result.changes)
+        done = sum(change.status == "applied" or change.written is True for change in result.changes)
+        unknown = sum(change.written is None for change in result.changes)
         super().__init__(
-            f"done in part: {done} of {len(result.changes)} changes written; failed: "
+            f"done in part: {done} of {len(result.changes)} changes written"
+            + (f", and of {unknown} it is not known" if unknown else "")
+            + "; failed: "
             + "; ".join(f"{change.dn}: {change.error}" for change in failed)
             + (f"; the journal is '{result.journal}'" if result.journal else "")
         )

@@ -48,7 +48,8 @@ class ValuesChanged(NamedTuple):
 class ChangeResult:
     """What became of one change. ``error`` is the message of a failed one, ``stored`` what was read back.
 
-    ``owner`` and ``values`` are None where the change is not about them.
+    ``owner`` and ``values`` are None where the change is not about them. ``written`` is True for what is there, of
+    a failed change too (it was written and could not be compared), and None where nobody knows.
     """
 
     dn: str
@@ -62,6 +63,7 @@ class ChangeResult:
     stored: SecurityDescriptor | None = field(default=None, repr=False, compare=False)
     owner: OwnerChange | None = None
     values: ValuesChanged | None = None
+    written: bool | None = False
 
     @classmethod
     def of(
@@ -71,6 +73,8 @@ class ChangeResult:
         controller: str | None = None,
         error: str | None = None,
         stored: SecurityDescriptor | None = None,
+        *,
+        written: bool | None = False,
     ) -> ChangeResult:
         """What became of this change."""
         owner: OwnerChange | None = None
@@ -91,11 +95,17 @@ class ChangeResult:
             stored,
             owner,
             values,
+            written,
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The change as the contract's JSON has it, entries as SDDL; owner and values only where they change."""
+        """The change as the contract's JSON has it, entries as SDDL.
+
+        Owner and values only where they change, ``written`` only of a failed change that was, or may have been.
+        """
         more = [each.to_json() for each in (self.owner, self.values) if each is not None]
+        if self.status == "failed" and self.written is not False:
+            more.append({"written": self.written})
         return {
             "dn": self.dn,
             "added": [ace_to_sddl(ace) for ace in self.added],

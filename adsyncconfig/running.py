@@ -106,7 +106,7 @@ def finish(
         effect=tuple(effect),
     )
     if errors:
-        partial = any(each.status == "applied" for each in results)
+        partial = any(each.status == "applied" or each.written is not False for each in results)
         error: ADSyncConfigError = PartialApply(result) if partial else errors[0]
         error.result = result
         raise error

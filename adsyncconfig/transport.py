@@ -29,7 +29,7 @@ from ldap3.core.exceptions import (
 from .certificates import explanation
 from .credential import Credential, TlsOptions
 from .errors import DirectoryError, ParameterError, Unreachable
-from .wire import BoundedSocket, BoundedTlsSocket, Overdue, WireError, bounded, cut_off
+from .wire import BoundedSocket, BoundedTlsSocket, BrokenOff, Overdue, WireError, bounded, cut_off
 
 __all__ = [
     "Endpoint",
@@ -46,6 +46,13 @@ __all__ = [
 LONGEST_SAYING: Final = 300  # characters of what a server says of an error
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
 _SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([^'\"\]]+)")
+
+#: What tells that the server ended the connection, and where.
+_ENDINGS: Final = (
+    (ssl.SSLEOFError, " before TLS was begun"),
+    (BrokenOff, " in the middle of an answer"),
+    (LDAPSessionTerminatedByServerError, ""),
+)
 
 
 class Endpoint(NamedTuple):
@@ -227,17 +234,17 @@ def _chain(socket: ssl.SSLSocket) -> list[bytes]:
 
 def unreachable(url: str, error: Exception, tls_failure: ssl.SSLError | None = None) -> DirectoryError:
     """What it means that a connection failed, or that an answer was none, in one line."""
+    for kind, where in _ENDINGS:
+        if isinstance(tls_failure or error, kind):
+            return Unreachable(f"'{url}' ended the connection{where}")
     if tls_failure is not None:
         return Unreachable(f"'{url}' does not speak TLS: {tls_failure.reason or tls_failure}")
     if isinstance(error, Overdue):
         return Unreachable(f"cannot reach '{url}': {error}", is_late=True)
-    if isinstance(error, LDAPSessionTerminatedByServerError):
-        return Unreachable(f"'{url}' ended the connection")
     if not isinstance(error, LDAPException | OSError) or isinstance(error, LDAPUnknownResponseError):
         # ldap3 takes what comes for well-formed, and stumbles over the rest in whatever way it may.
-        reason = (
-            str(error) if isinstance(error, WireError | ValueError) else f"{type(error).__name__}: {error}"
-        )
+        unread = f"a message that cannot be read ({type(error).__name__}: {error})"
+        reason = str(error) if isinstance(error, WireError | ValueError) else unread
         return DirectoryError(f"'{url}' answered nonsense: {shortened(reason)}")
     # ldap3 puts its own words and every address that it tried in front of what the system said.
     text = str(error)

@@ -25,7 +25,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-__all__ = ["BoundedSocket", "BoundedTlsSocket", "Overdue", "WireError", "bounded", "check_message", "cut_off"]
+__all__ = [
+    "BoundedSocket",
+    "BoundedTlsSocket",
+    "BrokenOff",
+    "Overdue",
+    "WireError",
+    "bounded",
+    "check_message",
+    "cut_off",
+]
 
 LARGEST_MESSAGE: Final = 16 << 20  # bytes; an object's descriptor has at most 64 KiB (MS-ADTS 3.1.1.1.5)
 LARGEST_ANSWER: Final = 64 << 20
@@ -50,6 +59,10 @@ class WireError(Exception):
 
 class Overdue(Exception):
     """An answer was not there in time."""
+
+
+class BrokenOff(Exception):
+    """The connection was ended in the middle of a message."""
 
 
 class _Answers:
@@ -84,7 +97,7 @@ class _Answers:
         return Overdue(f"timed out after {passed:.0f} seconds{came}")
 
     def next(self, wait: Callable[[float], None], receive: Callable[[int], bytes]) -> bytes:
-        """The next message; b"" when the server has ended the connection. Raises WireError and Overdue."""
+        """The next message; b"" when the server has ended the connection. Raises WireError, Overdue, BrokenOff."""
         while (size := self._size()) is None or len(self._buffer) < size:
             wait(self.left())
             try:
@@ -93,7 +106,7 @@ class _Answers:
                 raise self._overdue() from error
             if not chunk:
                 if self._buffer:
-                    raise ConnectionResetError("the connection was ended in the middle of an answer")
+                    raise BrokenOff
                 return b""
             self._buffer += chunk
             self._received += len(chunk)

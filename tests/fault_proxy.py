@@ -200,6 +200,7 @@ class FaultProxy(LdapProxy):
         self._wake, self._waker = socket.socketpair()
         self.fired = 0
         self.ended = threading.Event()
+        self._refusing = threading.Event()
         self.client = threading.Event()
         self.client_id = 0
 
@@ -220,8 +221,9 @@ class FaultProxy(LdapProxy):
         self.client.set()
 
     def refuse(self) -> None:
-        """Take no connection any more, and end those there are."""
+        """Take no connection any more."""
         self._waker.close()
+        assert self._refusing.wait(_PATIENCE)
 
     def stop(self) -> None:
         self.ended.set()
@@ -234,6 +236,7 @@ class FaultProxy(LdapProxy):
             ready = select.select([self._listener, self._ending, self._wake], [], [])[0]
             if self._wake in ready or self._listener not in ready:
                 self._listener.close()
+                self._refusing.set()
                 return
             self._spawn(self._serve, self._listener.accept()[0])
 
