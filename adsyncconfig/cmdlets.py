@@ -40,6 +40,7 @@ __all__ = [
     "get_adsync_objects_with_inheritance_disabled",
     "invoke_adsync_permissions_audit",
     "remove_adsync_access_rule",
+    "remove_adsync_group_member",
     "remove_adsync_permissions",
     "repair_adsync_dacl_order",
     "set_aad_cloud_sync_permissions",
@@ -234,6 +235,15 @@ def invoke_adsync_permissions_audit(
     from .audit import audit  # noqa: PLC0415
 
     return audit(directory, parameters)
+
+
+def remove_adsync_group_member(
+    directory: Directory, *, group_dn: str, member_dn: str, **run: Unpack[RunParameters]
+) -> SetResult:
+    """Take one direct member out of a group; see ``remove_member`` for what it raises."""
+    from .members import remove_member  # noqa: PLC0415
+
+    return remove_member(directory, group_dn, member_dn, **run)
 
 
 def remove_adsync_permissions(directory: Directory, **parameters: Unpack[RemovalParameters]) -> RemovalResult:

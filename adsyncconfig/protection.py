@@ -13,22 +13,20 @@ from typing import Final
 
 from acl import Sid
 
+from .ascent import ASCENT_ATTRIBUTES, groups_above
 from .directory import Directory, Entry
 from .errors import NotFound
-from .filters import AnyOf, Equals
-from .forest import domains
 from .tier0 import PROTECTED_RIDS, PROTECTED_SIDS
 
 __all__ = ["PROTECTION_ATTRIBUTES", "protecting_group"]
 
 #: What ``protecting_group`` looks at of an entry.
-PROTECTION_ATTRIBUTES: Final = ("objectSid", "primaryGroupID")
+PROTECTION_ATTRIBUTES: Final = ASCENT_ATTRIBUTES
 #: Groups of a domain whose members are protected; of the other protected RIDs the object itself is, alone.
 _MEMBERS_OF: Final = frozenset({512, 518, 519, 526, 527})
 #: The bits of dwAdminSDExMask, and the built-in group that each leaves out.
 _EXCLUDED: Final = {1: 548, 2: 549, 4: 550, 8: 551}
 _MASK_POSITION: Final = 15
-_BATCH: Final = 50
 
 
 def protecting_group(directory: Directory, local: Directory, entry: Entry) -> str | None:
@@ -42,28 +40,10 @@ def protecting_group(directory: Directory, local: Directory, entry: Entry) -> st
     built_in = PROTECTED_SIDS - _left_out(directory)
     if sid in built_in or (sid.domain is not None and sid.rid in PROTECTED_RIDS):
         return entry.dn
-    waiting = [entry.dn]
-    primary = entry.text("primaryGroupID")
-    if primary is not None and sid.domain is not None:
-        own = sid.domain.child(int(primary))
-        found = local.search(local.root.default_naming_context, Equals("objectSid", str(own)), ["objectSid"])
-        group = next(iter(found), None)
-        if own.rid in _MEMBERS_OF:
-            return str(own) if group is None else group.dn
-        waiting += [] if group is None else [group.dn]
-    everywhere = [directory.for_domain(each.dns_name) for each in domains(directory)]
-    seen = set(waiting)
-    while waiting:
-        batch, waiting = waiting[:_BATCH], waiting[_BATCH:]
-        condition = AnyOf(tuple(Equals("member", dn) for dn in batch))
-        for each in everywhere:
-            for group in each.search(each.root.default_naming_context, condition, ["objectSid"]):
-                its = group.sid()
-                if its in built_in or (its is not None and its.domain is not None and its.rid in _MEMBERS_OF):
-                    return group.dn
-                if group.dn not in seen:
-                    seen.add(group.dn)
-                    waiting.append(group.dn)
+    for step in groups_above(directory, local, entry):
+        its = step.sid
+        if its in built_in or (its is not None and its.domain is not None and its.rid in _MEMBERS_OF):
+            return step.dn
     return None
 
 

@@ -96,6 +96,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.mends:set_adsync_object_owner",
             "Give an object another owner.",
         ),
+        "Remove-ADSyncGroupMember": LazyCmdlet(
+            "cli.mends:remove_adsync_group_member",
+            "Take a direct member out of a group.",
+        ),
         "Repair-ADSyncDaclOrder": LazyCmdlet(
             "cli.repairs:repair_adsync_dacl_order",
             "Put an object's permissions in canonical order.",

@@ -9,7 +9,12 @@ import click
 from .command import CmdletCommand, parameter, switch
 from .running import run_change, run_parameters
 
-__all__ = ["enable_adsync_inheritance", "remove_adsync_access_rule", "set_adsync_object_owner"]
+__all__ = [
+    "enable_adsync_inheritance",
+    "remove_adsync_access_rule",
+    "remove_adsync_group_member",
+    "set_adsync_object_owner",
+]
 
 
 @click.command(
@@ -123,3 +128,18 @@ def set_adsync_object_owner(context: click.Context, /, **given: Any) -> None:
     """
     parameters = {"ad_object_dn": given["ad_object_dn"], "owner": given["owner"]}
     run_change(context, "set_adsync_object_owner", parameters)
+
+
+@click.command("Remove-ADSyncGroupMember", cls=CmdletCommand)
+@parameter("-GroupDN", "--group-dn", position=1, required=True, help="The group.")
+@parameter("-MemberDN", "--member-dn", position=2, required=True, help="The member that it loses.")
+@run_parameters
+@click.pass_context
+def remove_adsync_group_member(context: click.Context, /, **given: Any) -> None:
+    """Take one direct member out of a group.
+
+    Who is no member is no error. Who is in it through another group, or because it is the primary group, is
+    refused, and the error says which.
+    """
+    parameters = {"group_dn": given["group_dn"], "member_dn": given["member_dn"]}
+    run_change(context, "remove_adsync_group_member", parameters)
