@@ -325,7 +325,7 @@ def test_all_of_it_is_printed(script: bool, show: Show, tmp_path: Path) -> None:
     )
     text = squeezed(printed.stdout)
     for finding in report.findings:
-        wanted = [finding.dn, finding.rule.title, *(each.sddl for each in finding.evidence)]
+        wanted = [finding.dn, finding.rule.title, finding.message, *(each.sddl for each in finding.evidence)]
         if finding.accepted is None:
             wanted += [finding.rule.why, finding.mend or "", finding.advice or "", *finding.others]
             wanted += (each.words for each in finding.evidence)

@@ -144,7 +144,7 @@ def _finding(finding: Finding) -> Markup:
         element(
             "th",
             element("span", rule.title, class_="title"),
-            element("span", finding.message, class_="message"),
+            element("span", word_breaks(finding.message), class_="message"),
             scope="row",
             data_label="Finding",
         ),
@@ -227,7 +227,7 @@ def _accepted(finding: Finding) -> Markup:
         element(
             "th",
             element("span", finding.rule.title, class_="title"),
-            element("span", finding.message, class_="message"),
+            element("span", word_breaks(finding.message), class_="message"),
             [element("code", entry.sddl) for entry in finding.evidence],
             scope="row",
             data_label="Finding",

@@ -73,4 +73,4 @@ def shown(text: str) -> Markup:
 
 def word_breaks(text: str) -> Markup:
     """A name that may break after its commas, backslashes and dots."""
-    return Markup("<wbr>".join(shown(part) for part in re.split(r"(?<=[,.\\])", text) if part))
+    return Markup("<wbr>".join(shown(part) for part in re.split(r"(?<=[,.\\])(?=\S)", text) if part))

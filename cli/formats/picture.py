@@ -29,12 +29,12 @@ WORDS: Final = {
     "create or delete objects": "creates",
     "take control": "controls",
 }
-_WIDTH: Final = 1096
+_WIDTH: Final = 1200
 _ROW: Final = 30
 _GAP: Final = 3
 _GUTTER: Final = 178
 _LEAF: Final = 190
-_WIDEST: Final = 176
+_WIDEST: Final = 190
 _NARROWEST: Final = 72
 _PAD: Final = 17
 _CHARACTER: Final = 7.1

@@ -72,7 +72,8 @@ def audit(report: AuditReport, *, on_terminal: bool = False) -> Iterator[str]:
         yield page.taken()
     for line in beyond(report):
         page.prose(f"Left out here: {line}.")
-    page.prose(verdict(report), style="bold")
+    if report.findings:  # the summary has scrolled away
+        page.prose(verdict(report), style="bold")
     yield page.taken()
 
 
