@@ -184,7 +184,8 @@ def test_by_address_and_without_tls_nothing_says_whose_ticket_is_wanted(kerberos
 def test_a_server_that_accepts_before_it_has_proved_who_it_is_is_not_believed(kerberos: KerberosLab) -> None:
     def success(request: bytes) -> bytes:
         number = 2 + (request[1] & 0x7F if request[1] & 0x80 else 0)  # where the message's id is
-        return b"\x30\x0c" + request[number : number + 3] + bytes.fromhex("61070a010004000400")
+        body = request[number : number + 2 + request[number + 1]] + bytes.fromhex("61070a010004000400")
+        return bytes([0x30, len(body)]) + body
 
     with (
         saying(kerberos.controller.host, success) as port,
