@@ -81,12 +81,13 @@ def _simple(server: Endpoint, credential: Credential, options: TlsOptions) -> An
             f"'{server.url}' is not encrypted, and a password never goes over it: use ldaps:// or --starttls"
         )
     user, password = _user_and_password(server, credential)
-    connection = connection_to(
-        server, tls(options), options, user=user, password=password, authentication=ldap3.SIMPLE
-    )
+    # As bytes: a text is prepared by SASLprep, and a controller does not do so with what it compares to.
+    logon = {"user": user, "password": password.encode(), "authentication": ldap3.SIMPLE}
+    connection = connection_to(server, tls(options), options, **logon)
     open_connection(connection, server, options)
     with _closed_on_failure(connection, server):
         connection.bind(read_server_info=False)
+        connection.password = None
         _check(connection, server, user, "simple")
     return connection
 

@@ -104,10 +104,17 @@ def endpoint(url: str, *, starttls: bool) -> Endpoint:
         parts = urlsplit(text)
         scheme, host, port = parts.scheme.lower(), parts.hostname, parts.port
     except ValueError as error:
-        raise ParameterError(f"'{url}' is no server: {error}") from error
-    if scheme not in _PORTS or not host or parts.path not in ("", "/") or parts.query or parts.username:
-        raise ParameterError(f"'{url}' is no server: write it like ldaps://dc1.contoso.example or with :port")
+        raise ParameterError(f"'{_shown(url)}' is no server: {error}") from None
+    if scheme not in _PORTS or not host or parts.path not in ("", "/") or parts.query or "@" in parts.netloc:
+        raise ParameterError(
+            f"'{_shown(url)}' is no server: write it like ldaps://dc1.contoso.example or with :port"
+        )
     return Endpoint(url, scheme, host, port or _PORTS[scheme], scheme == "ldaps" or starttls)
+
+
+def _shown(url: str) -> str:
+    """The URL for a message, without what stands where others have a user and a password."""
+    return re.sub(r"(?<=//)[^/]*@|^[^/]*@", "...@", url)
 
 
 def is_address(host: str) -> bool:
@@ -165,9 +172,16 @@ def _load_certificate(context: ssl.SSLContext, credential: Credential, certifica
         raise ParameterError(f"cannot read '{error.filename}': {error.strerror}") from error
 
 
+class _Connection(ldap3.Connection):  # type: ignore[misc]
+    """ldap3's connection, whose own ``repr`` shows the password."""
+
+    def __repr__(self) -> str:
+        return f"<connection to {self.server.host}>"
+
+
 def connection_to(server: Endpoint, layer: VerifiedTls, options: TlsOptions, **logon: Any) -> Any:
     """An ldap3 connection to this server that is not open yet; ``logon`` is what ldap3 is told of the user."""
-    return ldap3.Connection(
+    return _Connection(
         ldap3.Server(
             server.host,
             port=server.port,
