@@ -382,7 +382,7 @@ class _Preparation:
                     found.principal.sid, root.aces, guids, is_root=True, cloud=found.is_cloud
                 ):
                     told.setdefault(feature, {})
-        features = tuple(told) if self._features is None else tuple(self._features)
+        features = sorted(told, key=lambda each: each.name) if self._features is None else self._features
         scopes = {each: self._scope(each, told.get(each, {}), bases, tops) for each in features}
         entry = found.entry
         control = entry.text("userAccountControl")
@@ -392,7 +392,7 @@ class _Preparation:
         return AccountFacts(
             audited=AuditedAccount(found.principal, names, self._features is None, found.found_by),
             domain=found.domain,
-            features=features,
+            features=tuple(features),
             tokens={name: each.token for name, each in examiners.items()},
             examiners=examiners,
             scopes=scopes,

@@ -31,6 +31,7 @@ from .errors import ADSyncConfigError
 from .facts import AuditContext
 from .grants import names_of, wanted_entries
 from .operations import ORGANIZATIONAL_UNIT
+from .origin import ADMIN_SD_HOLDER
 from .plan import Target
 from .powers import BELOW, Powers
 from .schema import Kind
@@ -43,6 +44,7 @@ _OF_DEVICES: Final = {
     REGISTERED_DEVICES: "cn=registereddevices,dc=",
     DEVICE_REGISTRATION_CONFIGURATION: "cn=device registration configuration,cn=services,",
 }
+_BEGINNINGS: Final = (*_OF_DEVICES.values(), ADMIN_SD_HOLDER.casefold())
 
 
 class Expected(NamedTuple):
@@ -84,8 +86,10 @@ def _names() -> tuple[tuple[Kind, str], ...]:
 NAMES: Final = _names()
 
 
-def kind_of(object_class: str) -> TargetKind:
-    """How grants are written on an object of this class; AdminSDHolder is known by its name alone."""
+def kind_of(dn: str, object_class: str) -> TargetKind:
+    """How grants are written on this object."""
+    if dn.casefold().startswith(ADMIN_SD_HOLDER.casefold()):
+        return TargetKind.ADMIN_SD_HOLDER
     if object_class == "domainDNS":
         return TargetKind.DOMAIN
     return TargetKind.CONTAINER if object_class in _CONTAINERS else TargetKind.OBJECT
@@ -100,7 +104,7 @@ def expected_on(
     names: Mapping[tuple[Kind, str], UUID],
 ) -> tuple[Expected, ...]:
     """Every entry that these features bring on this object, in any of their forms."""
-    kind = kind_of(object_class)
+    kind = kind_of(dn, object_class)
     target = Target(kind, "", dn, "", object_class, SecurityDescriptor())
     found: dict[Expected, None] = {}
     for feature in features:
@@ -169,8 +173,8 @@ class Known:
     def expected(
         self, features: tuple[Feature, ...], dn: str, object_class: str, sid: Sid
     ) -> tuple[Expected, ...]:
-        """As ``expected_on``; of the object's name only its beginning matters, and that for devices alone."""
-        begins = next((text for text in _OF_DEVICES.values() if dn.casefold().startswith(text)), None)
+        """As ``expected_on``; of the object's name only its beginning matters, for a few."""
+        begins = next((text for text in _BEGINNINGS if dn.casefold().startswith(text)), None)
         key = (features, begins, object_class, sid)
         if key not in self._expected:
             self._expected[key] = expected_on(features, dn, object_class, sid=sid, names=self.context.guids)

@@ -194,7 +194,10 @@ def _is_in_two_places(ace: Ace) -> bool:
 
 
 def _has_least(expected: Expected, seen: SeenObject) -> bool:
-    return expected.feature.least is not None and kind_of(seen.object_class) in expected.feature.least_on
+    return (
+        expected.feature.least is not None
+        and kind_of(seen.dn, seen.object_class) in expected.feature.least_on
+    )
 
 
 def _too_wide(

@@ -2,7 +2,8 @@
 
 Rule 1: only what is in effect there counts: the list is copied as it is, so that inherit-only entries never do
         (docs/decisions/0005).
-Rule 2: an entry hands protected objects over when it gives control of a user or a group, or the members of one.
+Rule 2: an entry hands protected objects over when it gives control of a user or a group, or the members of one;
+        that is told whatever grants it. What a feature writes there of single attributes is as it should be.
 
 Source: MS-ADTS 3.1.1.6.1.
 """
@@ -16,7 +17,7 @@ from typing import Final
 from acl import DIRECTORY_MAPPING
 
 from .excess_rules import ADMIN_SD_HOLDER, ADMIN_SD_HOLDER_ATTRIBUTES
-from .expected import NAMES, powers_in
+from .expected import NAMES, beyond, known_in, powers_in
 from .facts import AccountFacts, AuditContext, ContextCheck, SeenObject
 from .findings import Finding, Power
 from .holdings import READING, entries_of, through, token_of
@@ -51,20 +52,24 @@ def _of_account(context: AuditContext, seen: SeenObject, facts: AccountFacts) ->
     for ace in entries:
         given = [each for name in _PROTECTED for each in powers.given(ace, name) if each.id in held]
         takes_over = any(each.power is Power.CONTROL or each.id in _CONTROL for each in given)
+        sid = ace.sid or facts.sid
+        expected = known_in(context).expected(facts.features, seen.dn, seen.object_class, sid)
+        if not takes_over and not beyond(ace, expected).here.without(READING):
+            continue
         rights = DIRECTORY_MAPPING.map(ace.mask).without(READING)
         name = "" if ace.object_type is None else context.words.get(ace.object_type, str(ace.object_type))
         words = ", ".join(each.words for each in widest(given)) or rights_in_words(rights, name)
         mend: str | None = remove_rights(seen.dn, [(ace, DIRECTORY_MAPPING.map(ace.mask))])
         advice: str | None = None
-        if ace.sid is not None and ace.sid != facts.sid:
-            mend, advice = leave_group(context, facts, ace.sid)
+        if sid != facts.sid:
+            mend, advice = leave_group(context, facts, sid)
         yield Finding(
             ADMIN_SD_HOLDER if takes_over else ADMIN_SD_HOLDER_ATTRIBUTES,
             seen.dn,
             f"{facts.name}{through(context, facts, ace)} can do this with every protected account and group: "
             f"{words}",
             account=facts.name,
-            trustee=None if ace.sid is None else context.name(ace.sid),
+            trustee=context.name(sid),
             evidence=(context.evidence(ace, seen),),
             mend=mend,
             advice=advice,

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import ldap3
 
-__all__ = ["extend_schema"]
+__all__ = ["add_key_credentials", "extend_schema"]
 
 _ARC: Final = "1.3.6.1.4.1.99999.1"
 #: lDAPDisplayName, schemaIDGUID, and the syntax: a string, a DN string, or an octet string.
@@ -25,19 +25,15 @@ ATTRIBUTES: Final[Mapping[str, tuple[str, tuple[str, str]]]] = {
 PUBLIC_FOLDER: Final = "f0f8ffac-1191-11d0-a060-00aa006c33ed"
 
 
+#: What the schema of Windows Server 2016 has beyond the lab's: keys with which an account logs on.
+KEY_CREDENTIALS: Final = {
+    "msDS-KeyCredentialLink": ("5b47d60f-6090-40b2-9f37-2a4de88f3063", _OCTETS),
+}
+
+
 def extend_schema(administrator: Any, schema: str) -> None:
     """Add the attributes and the class publicFolder to the schema at this DN, and have the controller load them."""
-    for number, (name, (guid, (syntax, om_syntax))) in enumerate(ATTRIBUTES.items(), 1):
-        attribute = {
-            "lDAPDisplayName": name,
-            "attributeID": f"{_ARC}.1.{number}",
-            "attributeSyntax": syntax,
-            "oMSyntax": om_syntax,
-            "isSingleValued": "TRUE",
-            "schemaIDGUID": UUID(guid).bytes_le,
-        }
-        _add(administrator, f"CN={name},{schema}", "attributeSchema", attribute)
-    _reload(administrator)
+    _add_attributes(administrator, schema, ATTRIBUTES, first=1)
     folder = {
         "lDAPDisplayName": "publicFolder",
         "governsID": f"{_ARC}.2.1",
@@ -51,6 +47,29 @@ def extend_schema(administrator: Any, schema: str) -> None:
     }
     _add(administrator, f"CN=publicFolder,{schema}", "classSchema", folder)
     _add_to_class(administrator, f"CN=User,{schema}", list(ATTRIBUTES))
+    _reload(administrator)
+
+
+def add_key_credentials(administrator: Any, schema: str) -> None:
+    """Add the attribute of key credentials to the schema at this DN, for users."""
+    _add_attributes(administrator, schema, KEY_CREDENTIALS, first=1 + len(ATTRIBUTES))
+    _add_to_class(administrator, f"CN=User,{schema}", list(KEY_CREDENTIALS))
+    _reload(administrator)
+
+
+def _add_attributes(
+    administrator: Any, schema: str, attributes: Mapping[str, tuple[str, tuple[str, str]]], *, first: int
+) -> None:
+    for number, (name, (guid, (syntax, om_syntax))) in enumerate(attributes.items(), first):
+        attribute = {
+            "lDAPDisplayName": name,
+            "attributeID": f"{_ARC}.1.{number}",
+            "attributeSyntax": syntax,
+            "oMSyntax": om_syntax,
+            "isSingleValued": "TRUE",
+            "schemaIDGUID": UUID(guid).bytes_le,
+        }
+        _add(administrator, f"CN={name},{schema}", "attributeSchema", attribute)
     _reload(administrator)
 
 

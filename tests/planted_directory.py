@@ -1,7 +1,7 @@
 """A directory with one instance of every finding of an audit, and the same directory before that.
 
 `Garden` makes both on a controller that was just provisioned: first what is as it should be, then, by the table
-`PLANTS`, one instance of each rule's finding, each on objects of its own. A module of rules adds its rows there.
+`PLANTS` here and that of `planted_power`, one instance of each rule's finding, each on objects of its own.
 
 Samba never runs SDProp: what AdminSDHolder's list is to bring to a protected object, `as_sdprop_would` copies.
 """
@@ -16,6 +16,7 @@ import ldap3
 import trying
 from conftest import live
 from contoso_directory import GLOBAL_SECURITY, UNIVERSAL_DISTRIBUTION
+from exchange import add_key_credentials
 from ldap3.protocol.microsoft import security_descriptor_control
 from samba_lab import CONTOSO, PASSWORD, DomainController, connect_as
 
@@ -156,6 +157,7 @@ class Garden:
 
     def sow(self) -> None:
         """The clean directory: a connector with every feature, locked, and somebody to synchronise."""
+        add_key_credentials(self.administrator, f"CN=Schema,CN=Configuration,{DOMAIN}")
         for name in ("Services", "Synced", "Writeback", "Planted"):
             self.ou(name, DOMAIN)
         self.connector(CONNECTOR)
@@ -208,7 +210,8 @@ class Plant:
     by: str | None = None
 
 
-def _at(name: str) -> str:
+def at(name: str) -> str:
+    """An OU among what is planted."""
     return f"OU={name},{PLANTED}"
 
 
@@ -285,34 +288,34 @@ def _unreadable(garden: Garden) -> None:
 
 
 PLANTS: Final[tuple[Plant, ...]] = (
-    Plant("missing-grant", _at("Incomplete"), _missing_grant, f"WP;{_LOCKOUT_TIME};{_USER};{{{SUSPECT}}}"),
-    Plant("missing-inherit-only", _at("Inherit Only"), _inherit_only, f"CIIO;CCDCLCSWRPWPDTLOSDRC;;{_GROUP}"),
-    Plant("missing-inheritance-blocked", f"OU=Closed,{_at('Blocked')}", _blocked, f"{_ANCHOR};{_USER}"),
+    Plant("missing-grant", at("Incomplete"), _missing_grant, f"WP;{_LOCKOUT_TIME};{_USER};{{{SUSPECT}}}"),
+    Plant("missing-inherit-only", at("Inherit Only"), _inherit_only, f"CIIO;CCDCLCSWRPWPDTLOSDRC;;{_GROUP}"),
+    Plant("missing-inheritance-blocked", f"OU=Closed,{at('Blocked')}", _blocked, f"{_ANCHOR};{_USER}"),
     Plant(
         "missing-protected-object",
-        f"CN=operator,{_at('Protected')}",
+        f"CN=operator,{at('Protected')}",
         _protected,
         f"{_ANCHOR};{_USER}",
         account="MSOL_0000000000b2",
-        afterwards=lambda garden: garden.as_sdprop_would(f"CN=operator,{_at('Protected')}"),
+        afterwards=lambda garden: garden.as_sdprop_would(f"CN=operator,{at('Protected')}"),
     ),
-    Plant("missing-orphaned-protection", f"CN=retired,{_at('Orphaned')}", _orphaned, f"{_ANCHOR};{_USER}"),
+    Plant("missing-orphaned-protection", f"CN=retired,{at('Orphaned')}", _orphaned, f"{_ANCHOR};{_USER}"),
     Plant(
         "missing-group-creation",
         DOMAIN,
         _group_creation,
         f"CIIO;CCDCLCSWRPWPDTLOSDRC;;{_GROUP};{{{FOREST_WIDE}}}",
     ),
-    Plant("ineffective-deny", _at("Denied"), _denied, f"OD;CIIO;WP;{_ANCHOR};{_USER};{{{SUSPECT}}}"),
-    Plant("ineffective-order", _at("Disordered"), _out_of_order, f"D;;LO;;;{{{SUSPECT}}}"),
-    Plant("debris-unknown-sid", _at("Left Over"), _unknown_sid, f"A;CI;RPWP;;;{NOBODY}"),
-    Plant("debris-duplicate", _at("Twice"), _duplicate, f"OA;CIIO;RP;{_ANCHOR};{_USER};{{{SUSPECT}}}"),
+    Plant("ineffective-deny", at("Denied"), _denied, f"OD;CIIO;WP;{_ANCHOR};{_USER};{{{SUSPECT}}}"),
+    Plant("ineffective-order", at("Disordered"), _out_of_order, f"D;;LO;;;{{{SUSPECT}}}"),
+    Plant("debris-unknown-sid", at("Left Over"), _unknown_sid, f"A;CI;RPWP;;;{NOBODY}"),
+    Plant("debris-duplicate", at("Twice"), _duplicate, f"OA;CIIO;RP;{_ANCHOR};{_USER};{{{SUSPECT}}}"),
     Plant(
         "debris-inherited-already",
-        f"OU=Child,{_at('Again')}",
+        f"OU=Child,{at('Again')}",
         _inherited_already,
         f"OA;CIIO;RPWP;{_ANCHOR};{_USER};{{{SUSPECT}}}",
     ),
-    Plant("debris-owner", f"CN=owned,{_at('Owned')}", _owned),
-    Plant("unreadable-permissions", _at("Hidden"), _unreadable, by="auditor@contoso.example"),
+    Plant("debris-owner", f"CN=owned,{at('Owned')}", _owned),
+    Plant("unreadable-permissions", at("Hidden"), _unreadable, by="auditor@contoso.example"),
 )

@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import planted_directory
+import planted_power
 import pytest
 import samba_lab
 from conftest import require_lab
-from planted_directory import DOMAIN, PLANTS, Garden, Plant
+from planted_directory import DOMAIN, Garden, Plant
 from test_commands import connection, on_a_terminal
 
 import adsyncconfig
 from adsyncconfig import AuditReport
 from adsyncconfig.audit import RULES
 from adsyncconfig.findings import Finding
+
+PLANTS = (*planted_directory.PLANTS, *planted_power.PLANTS)
 
 
 @dataclass(slots=True)

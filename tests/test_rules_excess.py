@@ -299,6 +299,18 @@ def test_entries_of_admin_sd_holder_that_do_nothing_are_none(dacl: str) -> None:
     ] == []
 
 
+def test_what_a_feature_writes_to_administrators_is_expected_unless_it_hands_them_over() -> None:
+    holder = seen(
+        f"CN=AdminSDHolder,CN=System,{ROOT}",
+        "(OA;;RPWP;[mS-DS-ConsistencyGuid];;ME)(OA;;CR;[User-Force-Change-Password];;ME)(OA;;WP;[pwdLastSet];;ME)",
+        "container",
+    )
+    assert ids(on_holder(context("MsDsConsistencyGuid", "PasswordWriteback", holder=holder))) == [
+        "excess-admin-sd-holder"
+    ]
+    assert len(on_holder(context(holder=holder))) == 3
+
+
 def groups_of(*groups: Sid) -> list[Finding]:
     return [finding for check in GROUP_CHECKS for finding in check.look(context(groups=groups))]
 
@@ -345,4 +357,4 @@ def test_once_it_is_taken_away_nothing_is_left_to_find(entry: str, features: lis
                 dacl = revoke(dacl, rule) if "-Partial" in words else remove(dacl, rule)
     after = SeenObject(OU, "organizationalUnit", "contoso.example", descriptor.with_dacl(dacl.aces))
     assert look(context(*features), after) == []
-    assert kind_of("domainDNS") is TargetKind.DOMAIN
+    assert kind_of(ROOT, "domainDNS") is TargetKind.DOMAIN
