@@ -4,8 +4,9 @@
 
 Rule 1: an object is read when it is handed out, so that a million of them need no memory. Equal descriptors are
         the very same bytes object, as long as a reader takes them one after the other.
-Rule 2: an object whose line is damaged is handed out with a descriptor that cannot be read, wherever a search may
-        mean it; ``get`` raises DirectoryError. It is never taken for one without permissions, or not there.
+Rule 2: an object whose line is damaged is handed out with a descriptor that cannot be read, by a search for
+        everything and by one for a class that its line still names; ``get`` raises DirectoryError. It is never
+        taken for one without permissions, or not there.
 Rule 3: a write derives inherited entries again, on the object and below it (``acl.inherit``), as a controller
         does; the file is replaced in one step, so that it is whole at any moment. There is nobody to refuse:
         whoever can write the file is its administrator.
@@ -26,7 +27,7 @@ from acl import Control, SecurityDescriptor, Sid, inherit
 from .directory import Entry, RootDse, Scope
 from .dn import name_key
 from .errors import DirectoryError, NotFound, UnknownName, Unreachable
-from .filters import EVERYTHING, AllOf, AnyOf, Equals, Filter
+from .filters import EVERYTHING, AllOf, AnyOf, Equals, Filter, StartsWith
 from .membership import token_groups
 from .schema import Kind, Schema
 from .snapshot_file import SnapshotFile
@@ -43,7 +44,7 @@ from .snapshot_format import (
     read_record,
 )
 from .snapshot_index import NAMING_CONTEXTS, NONE, NOWHERE, Index, build_index
-from .snapshot_members import Memberships, member_key
+from .snapshot_members import Holders, member_key, sid_key
 from .snapshot_writing import rewrite_snapshot, write_snapshot
 
 __all__ = ["FORMAT", "VERSION", "SnapshotDirectory", "write_snapshot"]
@@ -81,7 +82,7 @@ class _Contents:
             raise
         self.descriptors: dict[int, bytes] = {}
         self._held = 0
-        self.memberships: Memberships | None = None
+        self._holders: dict[str, Holders] = {}
         self.contexts = self._contexts()
 
     def close(self) -> None:
@@ -129,15 +130,20 @@ class _Contents:
         """An object of the graph of memberships."""
         return self.read_object(number).entry(None, _GRAPH)
 
-    def groups_of(self, number: int) -> Iterator[int]:
+    def groups_of(self, number: int) -> list[int]:
         """The groups that hold the object as a member."""
-        return self.holders_of(name_key(self.entry(number).dn))
+        return self.holders_of("member", self.entry(number).dn)
 
-    def holders_of(self, key: str) -> Iterator[int]:
-        """The objects that hold a member with this key."""
-        if self.memberships is None:
-            self.memberships = Memberships(self.index)
-        return self.memberships.of(key)
+    def holders_of(self, attribute: str, value: str) -> list[int]:
+        """The objects that may hold this member, or a SID that they had before, and few others."""
+        if attribute not in self._holders:
+            index = self.index
+            candidates, key = {
+                "member": (index.holders, member_key),
+                "sidhistory": (index.formers, sid_key),
+            }[attribute]
+            self._holders[attribute] = Holders(index, candidates, attribute, key)
+        return self._holders[attribute].of(value)
 
     def with_sid(self, sid: Sid) -> list[int]:
         """The objects that have this SID."""
@@ -253,7 +259,7 @@ class SnapshotDirectory:
         else:
             found = index.below(base, contexts, len(index) // _FEW)
         if found is None:
-            return index.lines(index.marks(base, contexts))
+            return index.lines(index.marks(base, contexts), _needles(condition) or ())
         return ((each, index.line(each)) for each in found)
 
     def _candidates(self, condition: Filter) -> list[int] | None:
@@ -263,8 +269,8 @@ class SnapshotDirectory:
             name = condition.attribute.lower()
             if name == "objectsid":
                 return contents.index.with_sid(condition.value)
-            if name == "member":
-                return list(contents.holders_of(member_key(condition.value)))
+            if name in ("member", "sidhistory"):
+                return contents.holders_of(name, condition.value)
             if name == "objectclass" and condition.value.lower() == "domaindns":
                 return contents.index.domains
         if isinstance(condition, AnyOf | AllOf):
@@ -410,6 +416,25 @@ class SnapshotDirectory:
             if sid := self._read(ordinal).entry(None, None).sid():
                 return replace(root, forest_root_sid=str(sid))
         return root
+
+
+def _needles(condition: Filter) -> list[bytes] | None:
+    """Texts of which the line of an object holds one, in lower case, if it meets the condition; None: any may.
+
+    Of lines with letters that fold to others, with escapes or with packed bytes this is not said.
+    """
+    if isinstance(condition, Equals | StartsWith):
+        value = condition.value
+        is_plain = value.isascii() and value.isprintable() and not set(value) & {'"', "\\"}
+        return [value.lower().encode()] if value and is_plain else None
+    if isinstance(condition, AllOf):
+        known = [found for found in map(_needles, condition.conditions) if found]
+        # The longest text is the one that the fewest hold.
+        return max(known, key=lambda found: min(map(len, found)), default=None)
+    if isinstance(condition, AnyOf):
+        each = [_needles(one) for one in condition.conditions]
+        return None if None in each else [needle for found in each if found for needle in found]
+    return None
 
 
 def _may_mean(condition: Filter) -> bool:

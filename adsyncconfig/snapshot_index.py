@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from array import array
-from bisect import bisect_right
-from collections.abc import Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -64,6 +64,7 @@ _SID: Final = b'"objectsid"'
 _SID_VALUE: Final = b'"objectsid": ["S-1-'
 _SID_START: Final = len(b'"objectsid": ["')
 _MEMBER: Final = b'"member"'
+_FORMER: Final = b'"sidhistory"'
 _DOMAIN: Final = b'"domaindns"'
 
 
@@ -104,10 +105,10 @@ class HashTable:
 
 
 class Index:
-    """What one pass found; ``header`` is the first line, ``domains`` and ``holders`` are ordinals.
+    """What one pass found; ``header`` is the first line, ``domains``, ``holders`` and ``formers`` are ordinals.
 
-    ``domains`` are the roots of domains, and ``holders`` the objects with members, as far as can be told from
-    their lines: some may be neither.
+    ``domains`` are the roots of domains, ``holders`` the objects with members, and ``formers`` those with a SID
+    that they had before, as far as can be told from their lines: some may be none.
     """
 
     def __init__(self, file: SnapshotFile, header: Header) -> None:
@@ -120,6 +121,7 @@ class Index:
         self.sids = array("q")
         self.domains: list[int] = []
         self.holders = array("I")
+        self.formers = array("I")
         self.descriptors = array("Q", bytes(8 * (min(header.descriptors, file.size // _EMPTY_LINE) + 1)))
         self.table = HashTable(min(header.entries, file.size // _EMPTY_LINE), self.names)
         self._by_sid: HashTable | None = None
@@ -191,23 +193,50 @@ class Index:
                     waiting.append(each)
         return marks
 
-    def lines(self, marks: bytearray) -> Iterator[tuple[int, bytes]]:
-        """The marked objects and their lines, read in the order of the file."""
+    def lines(self, marks: bytearray, needles: Sequence[bytes] = ()) -> Iterator[tuple[int, bytes]]:
+        """The marked objects and their lines, read in the order of the file.
+
+        With ``needles``, in lower case, only those whose lines hold one of them, and few others.
+        """
         ordinal = marks.find(1)
         if ordinal == NOWHERE:
             return
         offsets, find = self.offsets, marks.find
         wanted = offsets[ordinal]
         for start, run in self.file.runs(wanted):
+            if needles and _is_bare(run):
+                for each in self.with_any(needles, run.lower(), start, ordinal):
+                    if marks[each]:
+                        yield each, run[offsets[each] - start : offsets[each + 1] - start].partition(b"\n")[0]
+                ordinal = find(1, bisect_left(offsets, start + len(run), ordinal))
+                if ordinal == NOWHERE:
+                    return
+                wanted = offsets[ordinal]
+                continue
             position = start
             for line in lines_of(run):
                 if position == wanted:
-                    yield ordinal, line
+                    if not needles or not _is_bare(line) or any(map(line.lower().__contains__, needles)):
+                        yield ordinal, line
                     ordinal = find(1, ordinal + 1)
                     if ordinal == NOWHERE:
                         return
                     wanted = offsets[ordinal]
                 position += len(line) + 1
+
+    def with_any(self, needles: Iterable[bytes], lower: bytes, start: int, first: int) -> list[int]:
+        """The objects from the first on whose lines, in this run in lower case, hold one of the needles."""
+        found: set[int] = set()
+        for needle in needles:
+            place = lower.find(needle)
+            while place >= 0:
+                ordinal = bisect_right(self.offsets, start + place, first) - 1
+                if ordinal >= first:
+                    found.add(ordinal)
+                    # On with what is after this line.
+                    place = lower.find(b"\n", place)
+                place = -1 if place < 0 else lower.find(needle, place + 1)
+        return sorted(found)
 
     def _nearest(self, ordinal: int) -> array[int]:
         """What is directly in the object, and what is in something in it that the file does not hold."""
@@ -215,6 +244,11 @@ class Index:
             self._children = _sorted_by_parent(self.above)
         starts, children = self._children
         return children[starts[ordinal + 1] : starts[ordinal + 2]]
+
+
+def _is_bare(text: bytes) -> bool:
+    """Whether a text that matters stands here as it is: no letters that fold to others, escapes or packed bytes."""
+    return text.isascii() and not (b"\\" in text and b"\\u" in text) and b'"base64"' not in text
 
 
 def key_hash(key: str) -> int:
@@ -265,8 +299,9 @@ class _Builder:
                 b"\\" in run and b"\\u" in run
             ):
                 self._find_sids(first)
-            index.holders.extend(self._with(_MEMBER, lower, start, first))
-            index.domains.extend(self._with(_DOMAIN, lower, start, first))
+            index.holders.extend(index.with_any((_MEMBER,), lower, start, first))
+            index.formers.extend(index.with_any((_FORMER,), lower, start, first))
+            index.domains.extend(index.with_any((_DOMAIN,), lower, start, first))
             end = start + len(run) + (not run.endswith(b"\n"))
         index.offsets.append(end)
         promised = index.header
@@ -277,17 +312,6 @@ class _Builder:
             if wanted != here:
                 raise SnapshotError(f"'{path}' was cut off: it promises {wanted} {what} and holds {here}")
         self._adopt()
-
-    def _with(self, needle: bytes, lower: bytes, start: int, first: int) -> Iterator[int]:
-        """The objects of a run whose lines hold this."""
-        offsets, last = self.index.offsets, NOWHERE
-        place = lower.find(needle)
-        while place >= 0:
-            ordinal = bisect_right(offsets, start + place, first) - 1
-            if ordinal > last and ordinal >= first:
-                yield ordinal
-                last = ordinal
-            place = lower.find(needle, place + 1)
 
     def _run(self, run: bytes, position: int) -> None:
         """Note the lines of a run. Most are as this package writes them, and take this loop alone."""

@@ -1,20 +1,22 @@
-"""Who is a member of what in a snapshot: read once, when the first account's groups are asked for.
+"""Who holds a value in a snapshot: members of groups, SIDs of before. Read once, when first asked for.
 
-Each membership is a hash of the member's name and the ordinal of the group: some 20 bytes, so that ten million of
-them can be held.
+Each value is a hash and the ordinal of its holder: some 20 bytes, so that ten million memberships can be held.
 """
 
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from acl import AclError, Sid
 
 from .dn import name_key
 from .errors import ParameterError
 from .snapshot_format import Damaged, read_record
 from .snapshot_index import HashTable, Index, key_hash
 
-__all__ = ["Memberships", "member_key"]
+__all__ = ["Holders", "member_key", "sid_key"]
 
 
 def member_key(member: str) -> str:
@@ -25,29 +27,40 @@ def member_key(member: str) -> str:
         return member.casefold()
 
 
-class Memberships:
-    """The groups by their members, in the order of the file."""
+def sid_key(sid: str) -> str:
+    """The one text of a SID."""
+    try:
+        return str(Sid.from_string(sid))
+    except AclError:
+        return ""
 
-    def __init__(self, index: Index) -> None:
-        self._members = array("q")
-        self._groups = array("I")
-        for ordinal in index.holders:
-            try:
-                members = read_record(index.line(ordinal)).values.get("member", ())
-            except Damaged:
-                continue  # whoever reads the group itself is told
-            for member in members:
-                if isinstance(member, str):
-                    self._members.append(key_hash(member_key(member)))
-                    self._groups.append(ordinal)
-        self._table = HashTable(len(self._members), self._members)
-        for place, value in enumerate(self._members):
+
+class Holders:
+    """The holders of an attribute's values, in the order of the file."""
+
+    def __init__(
+        self, index: Index, candidates: Iterable[int], attribute: str, key: Callable[[str], str]
+    ) -> None:
+        self._values = array("q")
+        self._holders = array("I")
+        self._key = key
+        for ordinal in candidates:
+            for value in _values(index, ordinal, attribute):
+                if isinstance(value, str):
+                    self._values.append(key_hash(key(value)))
+                    self._holders.append(ordinal)
+        self._table = HashTable(len(self._values), self._values)
+        for place, value in enumerate(self._values):
             self._table.put(value, place)
 
-    def of(self, key: str) -> Iterator[int]:
-        """The objects whose ``member`` names, as its hash says, the object of this key."""
-        seen = -1
-        for place in sorted(self._table.find(key_hash(key))):
-            if self._groups[place] != seen:
-                seen = self._groups[place]
-                yield seen
+    def of(self, value: str) -> list[int]:
+        """The objects that, as its hash says, hold the value."""
+        places = self._table.find(key_hash(self._key(value)))
+        return sorted({self._holders[place] for place in places})
+
+
+def _values(index: Index, ordinal: int, attribute: str) -> Iterable[Any]:
+    try:
+        return read_record(index.line(ordinal)).values.get(attribute, ())
+    except Damaged:
+        return ()  # whoever reads the object itself is told

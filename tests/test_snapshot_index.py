@@ -22,7 +22,7 @@ from adsyncconfig.snapshot import SnapshotDirectory, write_snapshot
 DOMAIN = "DC=contoso,DC=example"
 CONFIGURATION = f"CN=Configuration,{DOMAIN}"
 ROOT = RootDse(DOMAIN, DOMAIN, CONFIGURATION, f"CN=Schema,{CONFIGURATION}", "dc1.contoso.example")
-WANTED = ["objectClass", "objectSid", "member", "cn", "nTSecurityDescriptor"]
+WANTED = ["objectClass", "objectSid", "sIDHistory", "member", "cn", "nTSecurityDescriptor"]
 SIDS = [f"S-1-5-21-1-2-3-{rid}" for rid in (500, 501, 1101)] + ["S-1-5-32-544", "S-1-5-11"]
 DESCRIPTORS = [SecurityDescriptor.from_sddl(f"O:BAD:(A;;RP;;;{who})").to_bytes() for who in ("WD", "AU")]
 PARTS = [
@@ -82,11 +82,15 @@ def directories(draw: st.DrawFn) -> list[Entry]:
         attributes: dict[str, Sequence[bytes]] = {
             "objectclass": tuple(each.encode() for each in classes),
             "cn": (
-                draw(st.sampled_from(["a", "B", "ß", "domainDNS", "objectSid", '"member": ["'])).encode(),
+                draw(
+                    st.sampled_from(["a", "B", "ß", "\u212a", "domainDNS", "objectSid", '"member": ["'])
+                ).encode(),
             ),
         }
         if (sid := draw(st.sampled_from([None, *SIDS]))) is not None:
             attributes["objectsid"] = (Sid.from_string(sid).to_bytes(),)
+        if (former := draw(st.sampled_from([None, None, *SIDS]))) is not None:
+            attributes["sidhistory"] = (Sid.from_string(former).to_bytes(),)
         if members := draw(st.lists(st.sampled_from(names), max_size=2)):
             attributes["member"] = tuple(each.encode() for each in members)
         if (descriptor := draw(st.sampled_from([None, *DESCRIPTORS]))) is not None:
@@ -99,9 +103,15 @@ CONDITIONS = st.recursive(
     st.one_of(
         st.just(EVERYTHING),
         st.sampled_from(SIDS).map(lambda sid: Equals("objectSid", sid)),
+        st.sampled_from(SIDS).map(lambda sid: Equals("sIDHistory", sid)),
         st.sampled_from([f"OU=Groups,{DOMAIN}", DOMAIN, "none"]).map(lambda dn: Equals("member", dn)),
         st.sampled_from(["domainDNS", "group", "GROUP"]).map(lambda name: Equals("objectClass", name)),
-        st.just(StartsWith("cn", "b")),
+        st.sampled_from(["a", "b", "s", "ss", "objectsid", '"', "K"]).map(
+            lambda text: StartsWith("cn", text)
+        ),
+        st.sampled_from(["a", "B", "ss", "SS", "k", "domaindns", "other"]).map(
+            lambda text: Equals("cn", text)
+        ),
     ),
     lambda inner: st.one_of(
         st.lists(inner, min_size=1, max_size=3).map(lambda each: AnyOf(tuple(each))),
