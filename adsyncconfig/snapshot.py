@@ -44,7 +44,7 @@ from .snapshot_format import (
     read_record,
 )
 from .snapshot_index import NAMING_CONTEXTS, NONE, NOWHERE, Index, build_index
-from .snapshot_members import Holders, member_key, sid_key
+from .snapshot_members import Holders, MemberKeys, sid_key
 from .snapshot_writing import rewrite_snapshot, write_snapshot
 
 __all__ = ["FORMAT", "VERSION", "SnapshotDirectory", "write_snapshot"]
@@ -138,11 +138,11 @@ class _Contents:
         """The objects that may hold this member, or a SID that they had before, and few others."""
         if attribute not in self._holders:
             index = self.index
-            candidates, key = {
-                "member": (index.holders, member_key),
-                "sidhistory": (index.formers, sid_key),
-            }[attribute]
-            self._holders[attribute] = Holders(index, candidates, attribute, key)
+            self._holders[attribute] = (
+                Holders(index, index.holders, attribute, MemberKeys())
+                if attribute == "member"
+                else Holders(index, index.formers, attribute, sid_key)
+            )
         return self._holders[attribute].of(value)
 
     def with_sid(self, sid: Sid) -> list[int]:
@@ -428,9 +428,10 @@ def _needles(condition: Filter) -> list[bytes] | None:
         is_plain = value.isascii() and value.isprintable() and not set(value) & {'"', "\\"}
         return [value.lower().encode()] if value and is_plain else None
     if isinstance(condition, AllOf):
-        known = [found for found in map(_needles, condition.conditions) if found]
-        # The longest text is the one that the fewest hold.
-        return max(known, key=lambda found: min(map(len, found)), default=None)
+        known = [(found, _may_mean(each)) for each in condition.conditions if (found := _needles(each))]
+        # Many objects are of one class; of other texts the longest is the one that the fewest hold.
+        best = max(known, key=lambda each: (not each[1], min(map(len, each[0]))), default=None)
+        return None if best is None else best[0]
     if isinstance(condition, AnyOf):
         each = [_needles(one) for one in condition.conditions]
         return None if None in each else [needle for found in each if found for needle in found]

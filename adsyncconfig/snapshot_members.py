@@ -7,24 +7,41 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 from acl import AclError, Sid
+from acl.intern import BoundedTable
 
-from .dn import name_key
+from .dn import name_key, part_key
 from .errors import ParameterError
-from .snapshot_format import Damaged, read_record
+from .snapshot_format import Damaged, read_quickly, read_record
 from .snapshot_index import HashTable, Index, key_hash
 
-__all__ = ["Holders", "member_key", "sid_key"]
+__all__ = ["Holders", "MemberKeys", "sid_key"]
+
+#: How many containers' keys are kept.
+_REMEMBERED: Final = 100_000
 
 
-def member_key(member: str) -> str:
-    """The key of a member's name; of what is no name, the text in one case."""
-    try:
-        return name_key(member)
-    except ParameterError:
-        return member.casefold()
+class MemberKeys:
+    """Gives the key of a member's name; of what is no name, the text in one case."""
+
+    def __init__(self) -> None:
+        self._containers = BoundedTable[str, str](_REMEMBERED)
+
+    def __call__(self, member: str) -> str:
+        """The key. Most members are in few containers, whose keys are kept."""
+        try:
+            if '"' in member or "\\" in member:
+                return name_key(member)
+            leaf, _, container = member.partition(",")
+            part = part_key(leaf)
+            if part is None or not container:
+                return name_key(member)
+            above = self._containers.get(container) or self._containers.keep(container, name_key(container))
+        except ParameterError:
+            return member.casefold()
+        return f"{part},{above}"
 
 
 def sid_key(sid: str) -> str:
@@ -60,7 +77,9 @@ class Holders:
 
 
 def _values(index: Index, ordinal: int, attribute: str) -> Iterable[Any]:
+    line = index.line(ordinal)
     try:
-        return read_record(index.line(ordinal)).values.get(attribute, ())
+        _, values = read_quickly(line) or (None, read_record(line).values)
+        return values.get(attribute, ())
     except Damaged:
         return ()  # whoever reads the object itself is told

@@ -56,12 +56,25 @@ account = "CN=MSOL_0123456789ab,CN=Users,DC=contoso,DC=example"
 assert directory.get(account, ["tokenGroups"]).attributes["tokengroups"]
 print(len(directory))
 """
+AUDITED = """
+import adsyncconfig
+directory = adsyncconfig.open_snapshot(sys.argv[1])
+report = adsyncconfig.invoke_adsync_permissions_audit(directory)
+assert report.is_complete
+print(len(directory))
+"""
 MEASURE = """
 import resource, sys, time
 {code}
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 """
+WORK = {
+    "open": OPENED,
+    "open and search": SEARCHED,
+    "open, groups of one": GROUPS,
+    "audit": AUDITED,
+}
 
 
 def main() -> None:
@@ -157,10 +170,10 @@ def generate(path: Path, size: int, distinct: int) -> None:
 
 
 def _descriptors(encoded: str, count: int) -> Iterator[bytes]:
-    """Descriptors that differ in an entry of their own, as those of delegated OUs do."""
+    """Descriptors that differ in an entry of their own for a group, as those of delegated OUs do."""
     start = SecurityDescriptor.from_bytes(base64.b64decode(encoded))
     for number in range(count):
-        ace = Ace.allow(Sid.from_string(f"{DOMAIN_SID}-{2_000_000 + number}"), AccessMask.DS_READ_PROPERTY)
+        ace = Ace.allow(Sid.from_string(f"{DOMAIN_SID}-{10_009 + 10 * number}"), AccessMask.DS_READ_PROPERTY)
         yield start.with_dacl((ace, *(start.dacl or ()))).to_bytes()
 
 
