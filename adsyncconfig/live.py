@@ -57,7 +57,10 @@ EXTENDED_DN: Final = ("1.2.840.113556.1.4.529", False, b"\x30\x03\x02\x01\x01")
 PAGE_SIZE: Final = 500
 LARGEST_PAGE: Final = 1000  # MaxPageSize of Active Directory (MS-ADTS 3.1.1.3.4.6)
 MOST_ENTRIES: Final = 5_000_000  # of one search
-MOST_VALUES: Final = 5_000_000  # of one attribute
+MOST_EMPTY_PAGES: Final = (
+    1000  # one after the other: a page may be empty where the controller's time for it ran out
+)
+MOST_PARTS: Final = 10_000  # that an attribute's values come in; each has 1000 or more (MaxValRange)
 
 _EXTENDED: Final = re.compile(r"^(?:<[A-Z]+=[^<>]*>;)+")
 _EXTENDED_SID: Final = re.compile(r"^(?:<GUID=[^<>]*>;)?<SID=(S-1-[0-9-]+)>;")
@@ -158,7 +161,7 @@ class LiveDirectory:
         left = limit
         cookie: bytes | None = None
         connection: int | None = None  # a cookie is for the connection that it came on
-        found = 0
+        found = empty = 0
         while left is None or left > 0:
             size = PAGE_SIZE if left is None else min(left, LARGEST_PAGE)
             answer = self._search(
@@ -172,6 +175,11 @@ class LiveDirectory:
             if found > MOST_ENTRIES:
                 raise DirectoryError(
                     f"'{self._url}' has more than {MOST_ENTRIES} objects below '{base}'", dn=base
+                )
+            empty = 0 if entries else empty + 1
+            if empty >= MOST_EMPTY_PAGES:
+                raise DirectoryError(
+                    f"'{self._url}' gave {empty} pages below '{base}' with nothing on them", dn=base
                 )
             yield from entries
             if left is not None:
@@ -301,32 +309,35 @@ class LiveDirectory:
         if not any(_RANGE.search(name) for name in entry.attributes):
             return entry
         attributes: dict[str, list[bytes]] = {}
-        for name, values in entry.attributes.items():
-            plain, _, _ = name.partition(";range=")
+        for first, part in entry.attributes.items():
+            plain, _, _ = first.partition(";range=")
             known = attributes.setdefault(plain, [])
-            known += values
-            said = _RANGE.search(name)
+            known += part
+            said = _RANGE.search(first)
+            parts = 1
             while said and said[1] != "*":
-                more = self._range(entry.dn, plain, int(said[1]) + 1)
-                if more is None:
-                    break
-                said = _RANGE.search(more[0])
-                known += more[1]
-                if not more[1] or len(known) > MOST_VALUES:
+                name, values = self._range(entry.dn, plain, int(said[1]) + 1)
+                known += values
+                said = _RANGE.search(name)
+                parts += 1
+                if not values or parts > MOST_PARTS:
                     raise DirectoryError(
                         f"'{self._url}' answered nonsense: {len(known)} values of {plain}, and no end",
                         dn=entry.dn,
                     )
         return Entry(entry.dn, attributes)
 
-    def _range(self, dn: str, attribute: str, start: int) -> tuple[str, Sequence[bytes]] | None:
+    def _range(self, dn: str, attribute: str, start: int) -> tuple[str, Sequence[bytes]]:
+        """More values of the attribute, under the name that says which. Raises DirectoryError where none come."""
         answer = self._search(dn, EVERYTHING, ldap3.BASE, [f"{attribute};range={start}-*"])
         for message in answer.messages:
             if message["type"] == "searchResEntry":
                 for name, values in _entry(message).attributes.items():
                     if name.partition(";range=")[0] == attribute:
                         return name, values
-        return None
+        raise DirectoryError(
+            f"cannot read every {attribute} of '{dn}': those from {start} on do not come", dn=dn
+        )
 
 
 def _root_dse(connection: Any, url: str) -> RootDse:

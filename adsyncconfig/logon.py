@@ -196,6 +196,8 @@ def _closed_on_failure(connection: Any, server: Endpoint) -> Iterator[None]:
 
 
 def _check(connection: Any, server: Endpoint, user: str | None, method: Method) -> None:
+    if connection.result["type"] != "bindResponse":
+        raise unreachable(server.url, ValueError(f"{connection.result['type']} where bindResponse belongs"))
     if connection.result["description"] != "success":
         raise refused(server, user or "the user of the ticket", connection.result, method)
 

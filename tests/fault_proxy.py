@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
+import ber
 from ldap_proxy import LdapProxy, Request, element_end, request_of
 from samba_lab import DomainController
 
@@ -37,10 +38,9 @@ REQUEST, ANSWER = "request", "answer"
 
 _CHUNK = 65536
 _PATIENCE = 30.0
-_ENTRY = 0x64
 #: The beginning of a TLS record of 16 KiB, and some of it.
 _SERVER_HELLO = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc\x03\x03" + bytes(1000)
-_MESSAGE_OF_RESULT = b"planted by the test"
+_SAID = b"planted by the test"
 
 
 class Lasting(Enum):
@@ -132,7 +132,7 @@ def truncate(link: Link, message: bytes) -> None:
 def malformed(link: Link, message: bytes) -> None:
     """Send an answer whose inner lengths do not add up."""
     number, _ = request_of(message)
-    link.answer(_message(number, b"\x65\x7f\x0a\x01\x00"))
+    link.answer(ber.message(number, b"\x65\x7f\x0a\x01\x00"))
     raise _Handled
 
 
@@ -145,15 +145,14 @@ def garbage(link: Link, message: bytes) -> None:
 def wrong_id(link: Link, message: bytes) -> None:
     """Answer a question that nobody asked."""
     number, tag = request_of(message)
-    link.answer(_result(number + 7, _done(tag), 0))
+    link.answer(ber.result(number + 7, _done(tag), 0))
     raise _Handled
 
 
 def notice_of_disconnection(link: Link, message: bytes) -> None:
     """Say goodbye as a controller does that is shut down (RFC 4511 4.4.1), and end the connection."""
-    name = b"1.3.6.1.4.1.1466.20036"
-    content = _tlv(0x0A, b"\x34") + _tlv(0x04, b"") + _tlv(0x04, b"shutting down") + _tlv(0x8A, name)
-    link.answer(_message(0, _tlv(0x78, content)))
+    name = ber.tlv(0x8A, b"1.3.6.1.4.1.1466.20036")
+    link.answer(ber.result(0, ber.EXTENDED, 52, said=b"shutting down", more=name))
     disconnect(link, message)
 
 
@@ -162,7 +161,7 @@ def result(code: int, *, referral: str = "") -> Fault:
 
     def fault(link: Link, message: bytes) -> None:
         number, tag = request_of(message)
-        link.answer(_result(number, _done(tag), code, referral=referral))
+        link.answer(ber.result(number, _done(tag), code, said=_SAID, referral=referral))
         raise _Handled
 
     return fault
@@ -291,7 +290,7 @@ class FaultProxy(LdapProxy):
                                 answered.add(number)  # unless the fault lets it pass
                                 self._fire(link, message)
                                 answered.discard(number)
-                            entries[number] += tag == _ENTRY
+                            entries[number] += tag == ber.ENTRY
                             _pass(client, message)
 
     def _is_due(self, operation: str, side: str) -> bool:
@@ -337,21 +336,3 @@ def _done(tag: int) -> int:
     if tag in (0x63, 0x64, 0x65, 0x73):
         return 0x65
     return tag + 1 if tag in (0x60, 0x66) else tag
-
-
-def _result(number: int, tag: int, code: int, *, referral: str = "") -> bytes:
-    content = _tlv(0x0A, bytes([code])) + _tlv(0x04, b"") + _tlv(0x04, _MESSAGE_OF_RESULT)
-    if referral:
-        content += _tlv(0xA3, _tlv(0x04, referral.encode()))
-    return _message(number, _tlv(tag, content))
-
-
-def _message(number: int, operation: bytes) -> bytes:
-    return _tlv(0x30, _tlv(0x02, number.to_bytes(4, "big")) + operation)
-
-
-def _tlv(tag: int, content: bytes) -> bytes:
-    length = len(content)
-    octets = length.to_bytes((length.bit_length() + 7) // 8 or 1, "big")
-    head = bytes([length]) if length < 0x80 else bytes([0x80 | len(octets)]) + octets
-    return bytes([tag]) + head + content
