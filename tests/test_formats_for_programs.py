@@ -19,6 +19,7 @@ from sample_report import DOMAIN, clean_report, hostile_report, sample_report
 from adsyncconfig.comparison import Comparison
 from adsyncconfig.findings import AuditReport
 from cli import formats
+from cli.formats import sarif as sarif_form
 
 SCHEMA = json.loads((FIXTURES / "sarif" / "sarif-schema-2.1.0.json").read_text(encoding="utf-8"))
 REPORTS = {"sample": sample_report, "clean": clean_report, "hostile": hostile_report}
@@ -244,6 +245,15 @@ def test_messages_have_no_links_or_placeholders_of_the_directory() -> None:
             message = result["message"]["text"]
             assert not re.search(r"(?<!\\)[\[\]]", message)
             assert not re.search(r"[{}]", message.replace("{{", "").replace("}}", ""))
+
+
+def test_no_run_has_more_results_than_github_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sarif_form.RESULTS == 25_000
+    monkeypatch.setattr(sarif_form, "RESULTS", 4)
+    run = sarif(comparison("sarif", sample_comparison()))
+    assert len(run["results"]) == 4
+    said = [each["message"]["text"] for each in run["invocations"][0]["toolExecutionNotifications"]]
+    assert "2 more objects differ; --format json has all of them." in said
 
 
 def test_what_was_captured_with_the_schema_is_said() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from adsyncconfig.comparison import Comparison, ObjectDifference
     from adsyncconfig.findings import AuditReport, Finding
 
-__all__ = ["audit", "comparison"]
+__all__ = ["audit", "comparison", "row"]
 
 BYTE_ORDER_MARK: Final = "\ufeff"
 #: The second four are the wide forms, which East Asian editions of Excel take for the same.
@@ -40,27 +40,27 @@ _COMPARISON: Final = (
 
 def audit(report: AuditReport) -> Iterator[str]:
     """The findings as rows; then what was left out, what was not read, and warnings."""
-    yield BYTE_ORDER_MARK + _row(_AUDIT)
+    yield BYTE_ORDER_MARK + row(_AUDIT)
     for finding in report.findings:
-        yield _row(_finding(finding))
+        yield row(_finding(finding))
     for rule, count in report.beyond.items():
-        yield _row(("left out", "", "", rule, "", "", str(count)), len(_AUDIT))
+        yield row(("left out", "", "", rule, "", "", str(count)), len(_AUDIT))
     message = _AUDIT.index("message")
     for status, lines in (("not read", report.not_read), ("warning", report.warnings)):
         for line in lines:
-            yield _row((status, *[""] * (message - 1), line), len(_AUDIT))
+            yield row((status, *[""] * (message - 1), line), len(_AUDIT))
 
 
 def comparison(found: Comparison) -> Iterator[str]:
     """Every entry that came or went as a row; an object that differs otherwise alone has one row."""
-    yield BYTE_ORDER_MARK + _row(_COMPARISON)
+    yield BYTE_ORDER_MARK + row(_COMPARISON)
     for each in found.differences:
-        yield from map(_row, _difference(each))
+        yield from map(row, _difference(each))
     for status, count in (("unreadable in both", found.unreadable),):
         if count:
-            yield _row((status, "", "", "", "", "", "", "", "", str(count)))
+            yield row((status, "", "", "", "", "", "", "", "", str(count)))
     for warning in found.warnings:
-        yield _row(("warning", *[""] * 8, warning))
+        yield row(("warning", *[""] * 8, warning))
 
 
 def _finding(finding: Finding) -> tuple[str, ...]:
@@ -99,7 +99,8 @@ def _difference(each: ObjectDifference) -> Iterator[tuple[str, ...]]:
         yield (*head, "", "", "", "", rest)
 
 
-def _row(cells: Iterable[str], width: int = 0) -> str:
+def row(cells: Iterable[str], width: int = 0) -> str:
+    """The cells as one record, with empty ones up to a width."""
     filled = list(cells)
     filled += [""] * (width - len(filled))
     line = StringIO()

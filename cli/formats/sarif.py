@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from datetime import UTC
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 __all__ = ["audit", "comparison"]
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+#: GitHub refuses a run with more results than this.
+RESULTS: Final = 25_000
 _FINGERPRINT: Final = "adsyncconfig/v1"
 #: SARIF's level, and the score by which GitHub sorts (over 9.0 critical, from 7.0 high, from 4.0 medium).
 _LEVELS: Final = {
@@ -79,6 +82,9 @@ def audit(report: AuditReport) -> Iterator[str]:
 def comparison(found: Comparison) -> Iterator[str]:
     """One run, in which each object that differs is a result."""
     index = {kind: at for at, kind in enumerate(_DRIFT)}
+    notes = list(found.warnings)
+    if (more := len(found.differences) - RESULTS) > 0:
+        notes.append(f"{more:,} more objects differ; --format json has all of them.")
     run = _run(
         "Compare-ADSyncSnapshot",
         rules=[
@@ -92,11 +98,11 @@ def comparison(found: Comparison) -> Iterator[str]:
             }
             for kind, title in _DRIFT.items()
         ],
-        results=[_drift(each, index[each.kind.value]) for each in found.differences],
+        results=[_drift(each, index[each.kind.value]) for each in islice(found.differences, RESULTS)],
         complete=not found.unreadable,
         exit_code=found.exit_code,
         ended=None,
-        notes=[("warning", line) for line in found.warnings],
+        notes=[("warning", line) for line in notes],
     )
     run["properties"] = {"reference": found.reference.to_json(), "difference": found.difference.to_json()}
     yield _log(run)

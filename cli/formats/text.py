@@ -139,7 +139,7 @@ def _finding(page: _Page, finding: Finding) -> None:
     if who := parties(finding):
         page.prose(who, indent=4)
     for entry in finding.evidence:
-        page.copied(printable(entry.sddl), indent=4, style="dim")
+        page.copied(printable(entry.sddl), indent=4)
         page.prose(printable(entry.words), indent=6)
         if entry.origin:
             page.copied(f"from {printable(entry.origin)}", indent=6)
@@ -159,7 +159,7 @@ def _accepted(page: _Page, finding: Finding) -> None:
     page.prose(f"{printable(finding.rule.title)} ({severity})  [{rule}]", indent=4)
     page.prose(printable(finding.message), indent=4)
     for entry in finding.evidence:
-        page.copied(printable(entry.sddl), indent=4, style="dim")
+        page.copied(printable(entry.sddl), indent=4)
     reason = finding.accepted.reason if finding.accepted else ""
     page.prose(f"Accepted {until(finding)}: {printable(reason)}", indent=4)
     page.gap()

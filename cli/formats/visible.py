@@ -57,5 +57,8 @@ def _escaped(word: str) -> str:
         elif character.isprintable():
             shown.append(character)
         else:
-            shown += (f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))
+            # What was no UTF-8 came in as these, and goes out as the byte that it was.
+            byte_as_it_was = "\udc80" <= character <= "\udcff"
+            data = character.encode("utf-8", "surrogateescape" if byte_as_it_was else "surrogatepass")
+            shown += (f"\\{byte:03o}" for byte in data)
     return "$'" + "".join(shown) + "'"
