@@ -19,19 +19,13 @@ from acl import Ace
 
 from .account import AccountNames, Principal, account_of
 from .below import DEFAULT_LIMIT
-from .catalogue import (
-    CLOUD_SYNC,
-    DEVICE_REGISTRATION_CONFIGURATION,
-    FEATURES,
-    REGISTERED_DEVICES,
-    Feature,
-    TargetKind,
-)
+from .catalogue import DEVICE_REGISTRATION_CONFIGURATION, REGISTERED_DEVICES, Feature, TargetKind
 from .devices import device_containers
 from .directory import Directory
 from .dn import DistinguishedName
 from .effect import Answer, Effect, Examiner, effects, known_operations
 from .errors import ParameterError
+from .feature_names import features_named
 from .grants import names_of
 from .mending import mend, mend_below, mend_denied, mend_protected
 from .operations import Operation, Place, names_of_operations, operations_of
@@ -46,17 +40,6 @@ from .words import rights_in_words
 __all__ = ["Diagnosis", "DiagnosisParameters", "DiagnosisResult", "diagnose"]
 
 CMDLET: Final = "Test-ADSyncPermissions"
-#: What -Feature takes: cmdlets' features, then the permission types of Cloud Sync that are called otherwise.
-_KNOWN: Final[dict[str, tuple[Feature, ...]]] = {
-    **{name.lower(): (feature,) for name, feature in CLOUD_SYNC.items()},
-    **{name.lower(): (feature,) for name, feature in FEATURES.items()},
-    "devicewriteback": (REGISTERED_DEVICES, DEVICE_REGISTRATION_CONFIGURATION),
-}
-NAMES: Final = (
-    *FEATURES,
-    REGISTERED_DEVICES.name,
-    *(name for name in CLOUD_SYNC if name.lower() not in map(str.lower, FEATURES)),
-)
 
 
 class DiagnosisParameters(AccountNames, total=False):
@@ -131,7 +114,7 @@ def diagnose(directory: Directory, names: Sequence[str], given: DiagnosisParamet
     Raises ParameterError for a name that is none, and for an object to which no feature does anything; UnknownName
     for an account or object that is not there.
     """
-    features = _features(names)
+    features = features_named(names)
     object_dn = given.get("ad_object_dn")
     if object_dn is not None:
         DistinguishedName.parse(object_dn, what="-ADobjectDN")
@@ -158,23 +141,6 @@ def diagnose(directory: Directory, names: Sequence[str], given: DiagnosisParamet
             "classes that it is about"
         )
     return DiagnosisResult(account, tuple(dict.fromkeys(found)), tuple(warnings))
-
-
-def _features(names: Sequence[str]) -> list[Feature]:
-    found: dict[str, Feature] = {}
-    for name in names:
-        features = _KNOWN.get(name.strip().lower())
-        if features is None:
-            from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name pays for it
-
-            near = get_close_matches(name.lower(), [each.lower() for each in NAMES], n=1)
-            hint = next((f"; did you mean {each}?" for each in NAMES if each.lower() in near), "")
-            raise ParameterError(f"there is no feature '{name}': give {', '.join(NAMES)}{hint}")
-        for feature in features:
-            found[feature.cmdlet + feature.name] = feature
-    if not found:
-        raise ParameterError(f"-Feature is empty: give one or more of {', '.join(NAMES)}")
-    return list(found.values())
 
 
 def _places(

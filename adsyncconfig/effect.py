@@ -52,12 +52,13 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One operation on one target, before a change and after it."""
+    """One operation on one target, before a change and after it; ``account`` is named where a run has several."""
 
     dn: str
     operation: Operation
     before: Answer
     after: Answer
+    account: str | None = None
 
     @property
     def decided_by(self) -> str | None:
@@ -73,6 +74,7 @@ class Effect:
             "before": self.before.allowed,
             "after": self.after.allowed,
             "decidedBy": self.decided_by,
+            **({} if self.account is None else {"account": self.account}),
         }
 
 

@@ -15,6 +15,7 @@
     ├── SnapshotError                1   a snapshot file cannot be read or written
     ├── PlanFileError                1   a plan file cannot be read, trusted or written
     ├── JournalError                 1   a journal cannot be read, trusted or written
+    ├── PolicyError                  1   a policy file cannot be read, or says what cannot be meant
     └── PartialApply                 4   some changes are written and some are not, or nobody knows of one
 
 Messages are one line, name the thing and say what to do. ``acl.AclError`` stands beside this tree: it says
@@ -42,6 +43,7 @@ __all__ = [
     "ParameterError",
     "PartialApply",
     "PlanFileError",
+    "PolicyError",
     "SnapshotError",
     "Unanswered",
     "UnknownName",
@@ -155,6 +157,10 @@ class PlanFileError(ADSyncConfigError):
 
 class JournalError(ADSyncConfigError):
     """A journal is missing, damaged, of another forest, or cannot be written."""
+
+
+class PolicyError(ADSyncConfigError):
+    """A policy file is missing, no TOML, or names what is not known; the message has the file and the line."""
 
 
 class PartialApply(ADSyncConfigError):

@@ -6,7 +6,7 @@ refused is refused before the first write.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from uuid import UUID
 
 from acl import Ace, Acl
@@ -18,7 +18,7 @@ from .catalogue import FEATURES, Edition, Feature, Grant, TargetKind
 from .directory import Directory
 from .dn import DistinguishedName
 from .errors import ADSyncConfigError, ParameterError, UnsafePlan
-from .grants import hands_over, names_of, selected, wanted_entries
+from .grants import Wanted, hands_over, names_of, selected, wanted_entries
 from .operations import Operation, Place, names_of_operations, operations_of
 from .plan import Target, plan_grants, plan_revocations
 from .prospects import Prospects
@@ -27,7 +27,7 @@ from .running import RunParameters, finish
 from .schema import Kind, Schema
 from .targets import targets
 
-__all__ = ["AccountParameters", "GrantParameters", "grant_feature", "known_names"]
+__all__ = ["AccountParameters", "GrantParameters", "grant_feature", "known_names", "wanted_on_targets"]
 
 
 class AccountParameters(RunParameters, AccountNames, total=False):
@@ -84,21 +84,18 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
         creates_nothing=feature.forest_wide_warning is not None,
     )
     changes = []
-    for target in targets(
+    for target, wanted in wanted_on_targets(
+        feature,
         directory,
         object_dn,
-        include_holders=include_holders,
         account=account,
+        names=names,
+        edition=edition,
+        least_privilege=least,
+        include_holders=include_holders,
+        force=given.get("force", False) or revoke,
         look_below=_look_below(given, operations),
     ):
-        if least and target.kind not in feature.least_on:
-            kinds = ", ".join(sorted(kind.value for kind in feature.least_on))
-            raise ParameterError(
-                f"'{target.dn}' is a {target.kind.value}, and the narrower grant of {feature.name} is for: {kinds}"
-            )
-        if target.kind is TargetKind.ADMIN_SD_HOLDER and not (given.get("force") or revoke):
-            _refuse_to_hand_over(target, account, grants, edition)
-        wanted = wanted_entries(feature, grants, target, sid=account.sid, names=names, edition=edition)
         if revoke:
             keep = _needed_by_others(
                 feature, target, wanted.aces, account=account, schema=schema, edition=edition
@@ -127,6 +124,38 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
         run=given,
         prospects=prospects,
     )
+
+
+def wanted_on_targets(
+    feature: Feature,
+    directory: Directory,
+    object_dn: str | None,
+    *,
+    account: Principal,
+    names: Mapping[tuple[Kind, str], UUID],
+    edition: Edition = Edition.MENDED,
+    least_privilege: bool = False,
+    include_holders: bool = False,
+    force: bool = False,
+    look_below: int = 0,
+) -> Iterator[tuple[Target, Wanted]]:
+    """Each object that the feature is to be granted on, as read, with the entries that it becomes there.
+
+    ``names`` are those of the grants (``known_names``). Raises ParameterError where a narrower grant is for other
+    kinds of target, UnsafePlan for AdminSDHolder where ``force`` is not given, and as ``targets`` does.
+    """
+    grants = selected(feature, edition, least_privilege=least_privilege)
+    for target in targets(
+        directory, object_dn, include_holders=include_holders, account=account, look_below=look_below
+    ):
+        if least_privilege and target.kind not in feature.least_on:
+            kinds = ", ".join(sorted(kind.value for kind in feature.least_on))
+            raise ParameterError(
+                f"'{target.dn}' is a {target.kind.value}, and the narrower grant of {feature.name} is for: {kinds}"
+            )
+        if target.kind is TargetKind.ADMIN_SD_HOLDER and not force:
+            _refuse_to_hand_over(target, account, grants, edition)
+        yield target, wanted_entries(feature, grants, target, sid=account.sid, names=names, edition=edition)
 
 
 def _look_below(given: GrantParameters, operations: Iterable[Operation]) -> int:

@@ -11,8 +11,9 @@ Rule 4: what the account owns stays its own; the result names it, since an owner
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Final
 
 from acl import AclError, SecurityDescriptor, Sid
@@ -20,10 +21,11 @@ from acl.edit import revoke_trustee
 
 from .account import Principal, resolve
 from .apply import Notify
+from .bearers import Bearer, Bearers
 from .directory import Directory, Entry
 from .dn import DistinguishedName
-from .errors import ADSyncConfigError, DirectoryError, ParameterError, UnsafePlan
-from .filters import EVERYTHING, Equals
+from .errors import ADSyncConfigError, ParameterError, UnsafePlan
+from .filters import Equals
 from .forest import domain_of, domains
 from .granting import AccountParameters
 from .plan import Change
@@ -32,7 +34,7 @@ from .result import SetResult, extended
 from .running import finish
 from .search_base import SearchBase, everywhere, named_base
 
-__all__ = ["RemovalParameters", "RemovalResult", "remove_permissions"]
+__all__ = ["RemovalParameters", "RemovalResult", "counted", "remove_permissions"]
 
 CMDLET: Final = "Remove-ADSyncPermissions"
 OPERATION: Final = "Remove permissions"
@@ -44,10 +46,8 @@ _ENTRY: Final = (
     "isCriticalSystemObject",
     "userAccountControl",
 )
-_DESCRIPTOR: Final = "nTSecurityDescriptor"
 #: How many objects a message names.
 _NAMED: Final = 10
-_PROGRESS: Final = 10_000
 
 
 class RemovalParameters(AccountParameters, total=False):
@@ -121,7 +121,7 @@ def remove_permissions(directory: Directory, given: RemovalParameters) -> Remova
         (survey.unreadable, f"not readable, and may hold permissions of {account.name}"),
     ):
         if dns:
-            warnings.append(f"{_count(dns)} {what}: {_named(dns)}")
+            warnings.append(counted(dns, what))
     more = {"read": survey.read, "unreadable": tuple(survey.unreadable), "owned": tuple(survey.owned)}
     try:
         result = finish(CMDLET, account, survey.changes, warnings=warnings, directory=directory, run=given)
@@ -196,39 +196,27 @@ def _principal(entry: Entry, sid: Sid) -> Principal:
 
 def _read(bases: Iterable[SearchBase], sid: Sid, notify: Notify | None) -> _Survey:
     """Every object below the bases, one after the other; only what bears the SID is kept."""
-    tell = notify or (lambda _: None)
     survey = _Survey()
-    for base in bases:
-        changes: list[Change] = []
-        for entry in base.directory.search(base.dn, EVERYTHING, [_DESCRIPTOR]):
-            change = _look_at(entry, sid, base.directory.root.domain, survey)
-            if change is not None:
-                changes.append(change)
-            seen = survey.read + len(survey.unreadable)
-            if seen % _PROGRESS == 0:
-                tell(f"{seen} objects looked at, the last one below '{base.dn}'.")
-        # A controller answers in any order; parents come first here, so that a reader finds the way.
+    bearers = Bearers(bases, [sid], notify=notify)
+    # A controller answers in any order; parents come first here, so that a reader finds the way.
+    for _, below in groupby(bearers, key=lambda each: each.base):
+        changes = [change for each in below if (change := _look_at(each, sid, survey))]
         survey.changes += sorted(changes, key=lambda change: len(DistinguishedName.parse(change.dn).rdns))
+    survey.read = bearers.read
     return survey
 
 
-def _look_at(entry: Entry, sid: Sid, domain: str, survey: _Survey) -> Change | None:
+def _look_at(bearer: Bearer, sid: Sid, survey: _Survey) -> Change | None:
     """The change that takes the trustee's entries from one object, or None; the survey is kept up."""
-    raw = next(iter(entry.attributes.get(_DESCRIPTOR.lower(), ())), None)
-    # Most descriptors do not bear the SID at all, which their bytes say faster than their entries.
-    if raw is not None and sid.to_bytes() not in bytes(raw):
-        survey.read += 1
+    descriptor = bearer.descriptor
+    if descriptor is None:
+        survey.unreadable.append(bearer.dn)
         return None
-    try:
-        descriptor = entry.security_descriptor()
-    except DirectoryError:
-        survey.unreadable.append(entry.dn)
-        return None
-    survey.read += 1
     if descriptor.owner == sid:
-        survey.owned.append(entry.dn)
+        survey.owned.append(bearer.dn)
     after = _without(descriptor, sid)
-    return None if after is descriptor else Change(OPERATION, domain, entry.dn, entry.dn, descriptor, after)
+    domain = bearer.base.directory.root.domain
+    return None if after is descriptor else Change(OPERATION, domain, bearer.dn, bearer.dn, descriptor, after)
 
 
 def _without(descriptor: SecurityDescriptor, sid: Sid) -> SecurityDescriptor:
@@ -239,11 +227,9 @@ def _without(descriptor: SecurityDescriptor, sid: Sid) -> SecurityDescriptor:
     return descriptor if dacl is descriptor.dacl else descriptor.with_dacl(dacl)
 
 
-def _count(dns: list[str]) -> str:
-    return "1 object is" if len(dns) == 1 else f"{len(dns)} objects are"
-
-
-def _named(dns: list[str]) -> str:
+def counted(dns: Sequence[str], what: str) -> str:
+    """``2 objects are owned by ...: 'CN=...', 'CN=...'``, the first ten of them by name."""
+    are = "1 object is" if len(dns) == 1 else f"{len(dns)} objects are"
     rest = len(dns) - _NAMED
-    more = f" and {rest} more" if rest > 0 else ""
-    return ", ".join(f"'{dn}'" for dn in dns[:_NAMED]) + more
+    first = ", ".join(f"'{dn}'" for dn in dns[:_NAMED])
+    return f"{are} {what}: {first}" + (f" and {rest} more" if rest > 0 else "")
