@@ -22,7 +22,6 @@ from .apply import Notify
 from .catalogue import CLOUD_SYNC, FEATURES, UNIFIED_GROUP_WRITEBACK, Feature, TargetKind
 from .connectors import find_connector_accounts
 from .devices import device_containers
-from .diagnosis import _features as features_named
 from .directory import Directory, Entry
 from .dn import DistinguishedName
 from .effect import Examiner, token_in
@@ -37,6 +36,7 @@ from .facts import (
     Watched,
     WatchedAs,
 )
+from .feature_names import features_named
 from .filters import AllOf, AnyOf, Equals, StartsWith
 from .findings import AuditedAccount
 from .forest import domain_of, domains

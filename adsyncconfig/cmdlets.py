@@ -19,6 +19,8 @@ from .forest import domain_named
 from .granting import GrantParameters, grant_feature
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .apply import Notify
     from .audit_context import AuditParameters
     from .connectors import ConnectorAccounts
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from .findings import AuditReport
     from .inheritance import InheritanceSearch
     from .owner import OwnerResult
+    from .policy_run import PolicyParameters, PolicyResult
     from .removal import RemovalParameters, RemovalResult
     from .repair import RepairResult
     from .result import SetResult
@@ -39,6 +42,7 @@ __all__ = [
     "get_adsync_ad_connector_account",
     "get_adsync_objects_with_inheritance_disabled",
     "invoke_adsync_permissions_audit",
+    "invoke_adsync_policy",
     "remove_adsync_access_rule",
     "remove_adsync_group_member",
     "remove_adsync_permissions",
@@ -235,6 +239,18 @@ def invoke_adsync_permissions_audit(
     from .audit import audit  # noqa: PLC0415
 
     return audit(directory, parameters)
+
+
+def invoke_adsync_policy(
+    directory: Directory, *, path: str | Path, **parameters: Unpack[PolicyParameters]
+) -> PolicyResult:
+    """Bring the directory to what a policy file says; see ``PolicyParameters`` and ``bring_to_policy``."""
+    from .audit import RULES  # noqa: PLC0415
+    from .policy_file import read_policy  # noqa: PLC0415
+    from .policy_run import bring_to_policy  # noqa: PLC0415
+
+    policy = read_policy(path, rules=[rule.id for rule in RULES])
+    return bring_to_policy(directory, policy, **parameters)
 
 
 def remove_adsync_group_member(

@@ -27,7 +27,14 @@ from .running import RunParameters, finish
 from .schema import Kind, Schema
 from .targets import targets
 
-__all__ = ["AccountParameters", "GrantParameters", "grant_feature", "known_names", "wanted_on_targets"]
+__all__ = [
+    "AccountParameters",
+    "GrantParameters",
+    "grant_feature",
+    "known_names",
+    "objects_to_look_at",
+    "wanted_on_targets",
+]
 
 
 class AccountParameters(RunParameters, AccountNames, total=False):
@@ -94,7 +101,7 @@ def grant_feature(feature: Feature, directory: Directory, given: GrantParameters
         least_privilege=least,
         include_holders=include_holders,
         force=given.get("force", False) or revoke,
-        look_below=_look_below(given, operations),
+        look_below=objects_to_look_at(operations, given.get("look_below")),
     ):
         if revoke:
             keep = _needed_by_others(
@@ -158,12 +165,11 @@ def wanted_on_targets(
         yield target, wanted_entries(feature, grants, target, sid=account.sid, names=names, edition=edition)
 
 
-def _look_below(given: GrantParameters, operations: Iterable[Operation]) -> int:
+def objects_to_look_at(operations: Iterable[Operation], asked: int | None) -> int:
     """How many objects to read at and below a target: none where the feature is about the domain's root alone."""
     if all(each.place is Place.DOMAIN_ROOT for each in operations):
         return 0
-    look_below = given.get("look_below")
-    return DEFAULT_LIMIT if look_below is None else look_below
+    return DEFAULT_LIMIT if asked is None else asked
 
 
 def known_names(

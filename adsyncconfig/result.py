@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
@@ -132,6 +133,11 @@ class SetResult:
     journal: str | None = None
     plan: Plan | None = field(default=None, repr=False, compare=False)
     effect: tuple[Effect, ...] = ()
+
+    @property
+    def trustees(self) -> Mapping[Sid, str]:
+        """The names of the accounts that the run is about, for entries in words."""
+        return {} if self.account is None else {self.account.sid: self.account.name}
 
     @property
     def exit_code(self) -> int:

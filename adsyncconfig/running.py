@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from .account import Principal
 from .apply import Confirm, Notify, apply
@@ -17,10 +17,21 @@ from .errors import ADSyncConfigError, PartialApply
 from .journal import Journal
 from .plan import AnyChange
 from .plan_file import Plan, write_plan
-from .prospects import Prospects
 from .result import ChangeResult, SetResult
 
+if TYPE_CHECKING:
+    from .effect import Effect
+
 __all__ = ["RunParameters", "finish"]
+
+
+class Outlook(Protocol):
+    """What tells the effect of a run once it is known what was written; see ``prospects.Prospects``."""
+
+    def conclude(
+        self, changes: Sequence[AnyChange], results: Sequence[ChangeResult]
+    ) -> tuple[list[Effect], list[str]]:
+        """What accounts can do before and after, and what to warn of."""
 
 
 class RunParameters(TypedDict, total=False):
@@ -50,7 +61,7 @@ def finish(
     run: RunParameters,
     source: Mapping[str, str] | None = None,
     refused: Sequence[tuple[AnyChange, ADSyncConfigError]] = (),
-    prospects: Prospects | None = None,
+    prospects: Outlook | None = None,
 ) -> SetResult:
     """Apply the changes and give the result, or raise what went wrong with the result on it.
 

@@ -104,6 +104,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.repairs:repair_adsync_dacl_order",
             "Put an object's permissions in canonical order.",
         ),
+        "Invoke-ADSyncPolicy": LazyCmdlet(
+            "cli.policy:invoke_adsync_policy",
+            "Bring the directory to what a policy file says.",
+        ),
         "Invoke-ADSyncPlan": LazyCmdlet(
             "cli.plans:invoke_adsync_plan",
             "Apply exactly the plan that -WhatIf --plan-out kept.",

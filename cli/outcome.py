@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["guard", "run"]
 
+FOUND = 3
 INTERRUPTED = 130
 _OF_A_SIGNAL = 128  # what a shell adds to the number of the signal that ended a process
 #: Windows has the first alone. A signal that is ignored (nohup) stays ignored.
@@ -35,11 +36,17 @@ class _Stopped(KeyboardInterrupt):
 
 
 def run(
-    context: click.Context, cmdlet: Callable[[], SetResult], *, as_json: bool, plan_format: str | None = None
+    context: click.Context,
+    cmdlet: Callable[[], SetResult],
+    *,
+    as_json: bool,
+    plan_format: str | None = None,
+    tells_drift: bool = False,
 ) -> None:
     """Call the cmdlet, print what it gives, and exit with the code that belongs to how it ended.
 
-    ``plan_format`` prints its plan instead, when nothing went wrong.
+    ``plan_format`` prints its plan instead, when nothing went wrong. ``tells_drift`` makes the code 3 where
+    something is planned.
     """
     from adsyncconfig import ADSyncConfigError  # noqa: PLC0415 - help and completion do without
 
@@ -51,6 +58,8 @@ def run(
                 _print(error.result, as_json=as_json)
             raise
         _print(result, as_json=as_json, plan_format=plan_format)
+        if tells_drift and any(change.status == "planned" for change in result.changes):
+            return result.exit_code or FOUND
         return result.exit_code
 
     guard(context, action)

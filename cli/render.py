@@ -89,8 +89,7 @@ def _entry(sign: str, ace: Ace, result: SetResult, names: Mapping[UUID, str]) ->
     from adsyncconfig.words import in_words  # noqa: PLC0415
 
     yield f"    {sign} {ace_to_sddl(ace)}"
-    account = result.account
-    who = account.name if account and ace.sid == account.sid else str(ace.sid)
+    who = str(ace.sid) if ace.sid is None else result.trustees.get(ace.sid, str(ace.sid))
     yield f"      {printable(in_words(ace, who, names))}"
 
 
@@ -100,10 +99,11 @@ _ANSWERS = {True: "yes", False: "no", None: "?"}
 
 def _effects(result: SetResult) -> Iterator[str]:
     """What the account can do on each target before and after, and the entry that decides."""
-    for dn, found in groupby(result.effect, key=lambda effect: effect.dn):
+    only = result.account.name if result.account else ""
+    for (who, dn), found in groupby(result.effect, key=lambda effect: (effect.account or only, effect.dn)):
         effects = list(found)
         width = max(len(effect.operation.name) for effect in effects)
-        yield f"What {printable(result.account.name if result.account else '')} can do at {printable(dn)}:"
+        yield f"What {printable(who)} can do at {printable(dn)}:"
         for effect in effects:
             before, after = _ANSWERS[effect.before.allowed], _ANSWERS[effect.after.allowed]
             line = f"  {effect.operation.name:<{width}}  {before:<3} -> {after:<3}  {effect.decided_by or ''}"

@@ -77,6 +77,7 @@ run_parameters = declared(
         help="With -WhatIf: print the plan, and nothing else, as command lines of dsacls.exe, as LDIF, or as "
         "--plan-out keeps it.",
     ),
+    switch("--exit-code", help="With -WhatIf: exit with 3 when something would change."),
     parameter(
         "--journal",
         type=click.Path(),
@@ -101,6 +102,8 @@ def run_change(context: click.Context, function_name: str, parameters: Mapping[s
             raise adsyncconfig.ParameterError(
                 "--plan-format prints a plan: give it with -WhatIf, without --json"
             )
+        if given["exit_code"] and not what_if:
+            raise adsyncconfig.ParameterError("--exit-code tells what would change: give it with -WhatIf")
         asks = not what_if and given["confirm"] is not False
         if asks and not sys.stdin.isatty():
             raise adsyncconfig.ParameterError(
@@ -122,7 +125,13 @@ def run_change(context: click.Context, function_name: str, parameters: Mapping[s
             )
         return result
 
-    run(context, cmdlet, as_json=bool(given["json"]), plan_format=given["plan_format"])
+    run(
+        context,
+        cmdlet,
+        as_json=bool(given["json"]),
+        plan_format=given["plan_format"],
+        tells_drift=bool(given["exit_code"]),
+    )
 
 
 def tell(line: str) -> None:

@@ -351,7 +351,7 @@ def test_a_successor_with_the_sid_in_its_history_is_warned_of(snapshot_file: Pat
 
 
 def test_progress_is_told(snapshot_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("adsyncconfig.removal._PROGRESS", 2)
+    monkeypatch.setattr("adsyncconfig.bearers._PROGRESS", 2)
     told: list[str] = []
     remove(adsyncconfig.open_snapshot(snapshot_file), search_base=OU, notify=told.append)
     assert told == [f"{seen} objects looked at, the last one below '{OU}'." for seen in (2, 4)]
