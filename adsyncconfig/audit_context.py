@@ -81,10 +81,12 @@ class AuditParameters(AccountNames, total=False):
 
     ``feature`` are the names of the features that they are held to. ``search_base`` is a DN, or the DNS or NetBIOS
     name of a domain; left out: every domain of the forest, its configuration and its schema. ``tier0`` are SIDs
-    of trustees that count as administrators beside those of Windows. ``notify`` is told of progress.
+    of trustees that count as administrators beside those of Windows. ``expected`` are, instead of an account and
+    features, the accounts with what each is to have, and where. ``notify`` is told of progress.
     """
 
     feature: Sequence[str] | None
+    expected: Mapping[Principal, Mapping[Feature, tuple[Target, ...]]] | None
     search_base: str | None
     tier0: Sequence[Sid]
     password_days: int | None
@@ -241,6 +243,8 @@ class _Preparation:
             )
         ):
             principals.append((account_of(self._directory, given), ()))
+        elif (expected := given.get("expected")) is not None:
+            principals = [(each, ()) for each in expected]
         else:
             found = find_connector_accounts(self._directory)
             self._warnings += found.warnings
@@ -382,15 +386,21 @@ class _Preparation:
                     found.principal.sid, root.aces, guids, is_root=True, cloud=found.is_cloud
                 ):
                     told.setdefault(feature, {})
-        features = sorted(told, key=lambda each: each.name) if self._features is None else self._features
-        scopes = {each: self._scope(each, told.get(each, {}), bases, tops) for each in features}
+        expected = (self._given.get("expected") or {}).get(found.principal)
+        if expected is not None:
+            features, scopes = tuple(expected), dict(expected)
+        else:
+            features = tuple(self._features or sorted(told, key=lambda each: each.name))
+            scopes = {each: self._scope(each, told.get(each, {}), bases, tops) for each in features}
         entry = found.entry
         control = entry.text("userAccountControl")
         names = tuple(
             dict.fromkeys(each.name for each in features if each.name != "DeviceWritebackConfiguration")
         )
         return AccountFacts(
-            audited=AuditedAccount(found.principal, names, self._features is None, found.found_by),
+            audited=AuditedAccount(
+                found.principal, names, self._features is None and expected is None, found.found_by
+            ),
             domain=found.domain,
             features=tuple(features),
             tokens={name: each.token for name, each in examiners.items()},

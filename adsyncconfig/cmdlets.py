@@ -230,14 +230,19 @@ def remove_adsync_access_rule(
 
 
 def invoke_adsync_permissions_audit(
-    directory: Directory, **parameters: Unpack[AuditParameters]
+    directory: Directory, *, policy: str | Path | None = None, **parameters: Unpack[AuditParameters]
 ) -> AuditReport:
     """Tell what connector accounts may do, what they lack, and who can take them over; nothing is written.
 
     See ``AuditParameters`` for what may be given: nothing at all audits the accounts that the directory shows.
+    ``policy`` is a policy file, which names accounts and features itself.
     """
     from .audit import audit  # noqa: PLC0415
 
+    if policy is not None:
+        from .policy_audit import audit_by_policy  # noqa: PLC0415
+
+        return audit_by_policy(directory, policy, parameters)
     return audit(directory, parameters)
 
 

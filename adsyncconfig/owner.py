@@ -12,15 +12,12 @@ anybody (MS-ADTS 6.1.3.3). Its refusal is one clear line.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, Unpack
+from typing import Final, Unpack
 
-from acl import AclError, Sid
+from acl import Sid
 
 from .directory import Directory
-from .dn import DistinguishedName
-from .errors import ADSyncConfigError, NotFound, ParameterError, UnknownName, UnsafePlan
-from .filters import Equals
-from .forest import domain_named, domain_of
+from .errors import ADSyncConfigError, UnknownName, UnsafePlan
 from .keeping import domain_sid_of, refuse_to_lock_out
 from .names import Names
 from .plan import Change
@@ -28,6 +25,7 @@ from .result import SetResult, extended
 from .running import RunParameters, finish
 from .targets import named_target
 from .tier0 import tier0_sids
+from .trustee_names import SID, NamedTrustee, trustee_named
 from .well_known import WELL_KNOWN_NAMES
 
 __all__ = ["OwnerResult", "set_owner"]
@@ -35,13 +33,6 @@ __all__ = ["OwnerResult", "set_owner"]
 CMDLET: Final = "Set-ADSyncObjectOwner"
 OPERATION: Final = "Change the owner"
 _BUILT_IN: Final = 32
-
-
-class _Owner(NamedTuple):
-    """Who is to own: the SID, and a name for messages."""
-
-    sid: Sid
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,19 +90,14 @@ def set_owner(directory: Directory, object_dn: str, owner: str, **run: Unpack[Ru
     return extended(result, OwnerResult, **more)
 
 
-def _owner(directory: Directory, text: str, *, force: bool) -> _Owner:
+def _owner(directory: Directory, text: str, *, force: bool) -> NamedTrustee:
     """Who is meant. Raises ParameterError, UnknownName and UnsafePlan."""
-    given = text.strip()
-    if not given:
-        raise ParameterError("-Owner is empty: give a SID, a DN or DOMAIN\\name")
-    if given[:4].upper() == "S-1-":
-        found = _by_sid(directory, given, force=force)
-    elif "=" in given:
-        found = _by_dn(directory, given)
-    elif "\\" in given:
-        found = _by_name(directory, given)
-    else:
-        raise ParameterError(f"-Owner '{text}' is neither a SID, nor a DN, nor DOMAIN\\name")
+    try:
+        found = trustee_named(directory, text, what="-Owner", nobody_too=force)
+    except UnknownName as error:
+        if error.kind == SID:
+            raise UnknownName(error.name, error.kind, f"{error}; add -Force to make it the owner") from None
+        raise
     if not force and not _may_own(found.sid):
         raise UnsafePlan(
             found.name,
@@ -124,42 +110,3 @@ def _may_own(sid: Sid) -> bool:
     """True for an account or a group; not for what stands for everybody who logs on, or for somebody else."""
     is_group = sid.authority == 5 and sid.sub_authorities[:1] == (_BUILT_IN,)
     return sid not in WELL_KNOWN_NAMES or is_group or sid == Sid.LOCAL_SYSTEM
-
-
-def _by_sid(directory: Directory, text: str, *, force: bool) -> _Owner:
-    try:
-        sid = Sid.from_string(text)
-    except AclError:
-        raise ParameterError(f"-Owner '{text}' is no SID: write it like S-1-5-21-1-2-3-1104") from None
-    name = Names(directory).trustees([sid]).get(sid)
-    if name is None and not force:
-        raise UnknownName(
-            text, "account", f"nobody in this forest has the SID {sid}; add -Force to make it the owner"
-        )
-    return _Owner(sid, name or str(sid))
-
-
-def _by_dn(directory: Directory, text: str) -> _Owner:
-    parsed = DistinguishedName.parse(text, what="-Owner")
-    try:
-        entry = domain_of(directory, parsed).get(text, ["objectSid", "sAMAccountName"])
-    except NotFound:
-        raise UnknownName(text, "account", f"there is no object '{text}', or you may not see it") from None
-    sid = entry.sid()
-    if sid is None:
-        raise UnknownName(text, "account", f"'{entry.dn}' has no SID: it can own nothing")
-    return _Owner(sid, entry.text("sAMAccountName") or entry.dn)
-
-
-def _by_name(directory: Directory, text: str) -> _Owner:
-    for known, name in WELL_KNOWN_NAMES.items():
-        if name.lower() == text.lower():
-            return _Owner(known, name)
-    domain, _, account = text.partition("\\")
-    local = directory.for_domain(domain_named(directory, domain).dns_name)
-    root = local.root.default_naming_context
-    entries = local.search(root, Equals("sAMAccountName", account), ["objectSid"], limit=2)
-    sid = next((sid for entry in entries if (sid := entry.sid()) is not None), None)
-    if sid is None:
-        raise UnknownName(text, "account", f"there is no account or group '{text}'")
-    return _Owner(sid, text)

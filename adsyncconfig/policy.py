@@ -87,6 +87,7 @@ class Policy:
     tier0: tuple[str, ...] = ()
     password_days: int | None = None
     unused_days: int | None = None
+    tier0_line: int = field(default=1, compare=False)
 
     def error(self, line: int, message: str) -> PolicyError:
         """An error that names the file and the line."""

@@ -77,24 +77,25 @@ def parse_policy(text: str, *, path: str, rules: Collection[str]) -> Policy:
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise PolicyError(f"{path} is not TOML: {error}") from error
     table = _Table(path, lines_of_keys(text), (), values)
+    table.only("version", "audit", "accounts", "accepted")
     version = table.take("version", int, VERSION)
     if version != VERSION:
         raise table.error("version", f"version {version} is not known: this program reads {VERSION}")
     audit = table.table("audit")
-    policy = Policy(
+    audit.only("password_days", "unused_days", "tier0")
+    return Policy(
         path,
         tuple(map(_account, table.tables("accounts"))),
         tuple(_accepted(each, rules) for each in table.tables("accepted")),
         tier0=audit.texts("tier0"),
         password_days=audit.days("password_days"),
         unused_days=audit.days("unused_days"),
+        tier0_line=audit.line("tier0"),
     )
-    audit.end()
-    table.end()
-    return policy
 
 
 def _account(table: _Table) -> PolicyAccount:
+    table.only("dn", "name", "domain", "restricted", "grants")
     names: AccountNames = {
         "ad_connector_account_dn": table.dn("dn"),
         "ad_connector_account_name": table.text("name"),
@@ -103,17 +104,16 @@ def _account(table: _Table) -> PolicyAccount:
     dn, name, domain = names.values()
     if (dn is None) == (name is None) or (name is None) != (domain is None):
         raise table.error(None, "name the account by 'dn', or by 'name' and 'domain'")
-    account = PolicyAccount(
+    return PolicyAccount(
         names,
         tuple(map(_grant, table.tables("grants"))),
         restricted=table.take("restricted", bool, default=False),
         line=table.line(None),
     )
-    table.end()
-    return account
 
 
 def _grant(table: _Table) -> PolicyGrant:
+    table.only("feature", "scope", "least_privilege", "include_admin_sd_holders")
     name = table.required("feature")
     try:
         features = feature_named(name)
@@ -131,17 +131,16 @@ def _grant(table: _Table) -> PolicyGrant:
     ):
         if given and not fits:
             raise table.error(key, f"{name} has no '{key}': leave it out")
-    grant = PolicyGrant(name, features, scope, least, holders, table.line("feature"))
-    table.end()
-    return grant
+    return PolicyGrant(name, features, scope, least, holders, table.line("feature"))
 
 
 def _accepted(table: _Table, rules: Collection[str]) -> AcceptedFinding:
+    table.only("rule", "object", "below", "account", "trustee", "reason", "until")
     rule = table.required("rule")
     if rule not in rules:
         raise table.error("rule", f"there is no rule '{rule}'{nearest(rule, rules)}")
     object_dn, below = table.dn("object"), table.dn("below")
-    accepted = AcceptedFinding(
+    return AcceptedFinding(
         rule,
         table.required("reason"),
         table.date("until"),
@@ -151,8 +150,6 @@ def _accepted(table: _Table, rules: Collection[str]) -> AcceptedFinding:
         table.text("trustee"),
         table.line(None),
     )
-    table.end()
-    return accepted
 
 
 _TYPES: Final[dict[type, str]] = {
@@ -165,14 +162,20 @@ _TYPES: Final[dict[type, str]] = {
 
 
 class _Table:
-    """A table of the file, read key by key; ``end`` refuses what nobody asked for (rule 1)."""
+    """A table of the file: its values by key and type, and errors that name their line."""
 
     def __init__(self, file: str, lines: Mapping[Path, int], path: Path, values: Mapping[str, Any]) -> None:
         self._file = file
         self._lines = lines
         self._path = path
         self._values = values
-        self._asked: dict[str, None] = {}
+
+    def only(self, *known: str) -> None:
+        """Refuse what stands here under another key (rule 1)."""
+        for key in self._values:
+            if key not in known:
+                there = f"known are {', '.join(known)}{nearest(key, known)}"
+                raise self.error(key, f"there is no key '{key}' here: {there}")
 
     def line(self, key: str | None) -> int:
         return line_of(self._lines, self._path if key is None else (*self._path, key))
@@ -181,7 +184,6 @@ class _Table:
         return PolicyError(f"{self._file}, line {self.line(key)}: {message}")
 
     def take(self, key: str, kind: type[T], default: T) -> T:
-        self._asked[key] = None
         value: T = self._values.get(key, default)
         # bool is an int in Python, and is none here.
         if key in self._values and (
@@ -210,7 +212,6 @@ class _Table:
             raise self.error(key, str(error)) from None
 
     def date(self, key: str) -> date | None:
-        self._asked[key] = None
         value = self._values.get(key)
         if value is not None and (not isinstance(value, date) or isinstance(value, datetime)):
             raise self.error(key, f"'{key}' must be a date without quotes, such as 2027-03-31")
@@ -237,9 +238,3 @@ class _Table:
             raise self.error(key, f"'{key}' must be tables: write each under a header [[...{key}]]")
         for number, each in enumerate(values):
             yield _Table(self._file, self._lines, (*self._path, key, number), each)
-
-    def end(self) -> None:
-        for key in self._values:
-            if key not in self._asked:
-                known = f"known are {', '.join(self._asked)}{nearest(key, self._asked)}"
-                raise self.error(key, f"there is no key '{key}' here: {known}")

@@ -39,6 +39,7 @@ def lines_of_keys(text: str) -> Mapping[Path, int]:
             above = _within(counts, _parts(found[1]))
             counts[above] = counts.get(above, -1) + 1
             table = (*above, counts[above])
+            lines.setdefault(above, number)
             lines[table] = number
         elif found := _HEADER.match(line):
             table = _within(counts, _parts(found[1]))

@@ -34,6 +34,7 @@ Examples:
   Invoke-ADSyncPermissionsAudit
   Invoke-ADSyncPermissionsAudit -Feature BasicRead,PasswordHashSync -ADConnectorAccountDN "$account"
   Invoke-ADSyncPermissionsAudit -SearchBase contoso.example --format json --output audit.json
+  Invoke-ADSyncPermissionsAudit -Policy policy.toml --format sarif --output audit.sarif
   Invoke-ADSyncPermissionsAudit --snapshot forest.jsonl.gz
 """,
 )
@@ -50,6 +51,13 @@ Examples:
     multiple=True,
     help="The features that the accounts are held to, with commas between. Left out: those that their permissions "
     "tell, which the report says.",
+)
+@parameter(
+    "-Policy",
+    "--policy",
+    type=click.Path(),
+    help="A policy file (TOML): which accounts are to have what where, and which findings are accepted. The exit "
+    "code is 0 when the directory is as it says.",
 )
 @parameter(
     "--format",
@@ -86,6 +94,7 @@ def invoke_adsync_permissions_audit(context: click.Context, /, **given: Any) -> 
                 search_base=given["search_base"],
                 feature=[name for value in given["feature"] for name in value.split(",") if name.strip()]
                 or None,
+                policy=given["policy"],
                 notify=_progress(verbose=bool(given["verbose"])),
             )
         _warn(report)

@@ -91,7 +91,7 @@ def test_a_policy_says_who_is_to_have_what_where() -> None:
         ('"old-password"', '"old-pasword"', 24, "no rule 'old-pasword'; did you mean old-password"),
         ('reason = "rotated in spring"', "", 23, "'reason' is missing"),
         ("version = 1", "version = 2", 1, "version 2 is not known"),
-        ("[audit]", "audit = 3\n[audits]", 3, "'audit' must be a table"),
+        ("[audit]", "[[audit]]", 3, "'audit' must be a table"),
     ],
 )
 def test_what_is_not_known_is_refused_with_its_line(old: str, new: str, line: int, said: str) -> None:
