@@ -14,9 +14,7 @@ Rule 3: a file is written in one step, and never over another.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -101,37 +99,15 @@ def write_plan(path: str | Path, plan: Plan) -> None:
     path = Path(path)
     what = f"the plan file '{path}'"
     data = (json.dumps(plan.to_json(), indent=2, ensure_ascii=False) + "\n").encode("utf-8", "surrogatepass")
-    if os.path.lexists(path):
-        raise PlanFileError(f"{what} exists already, and is never overwritten: name another file")
-    import tempfile  # noqa: PLC0415 - takes as long to import as a run without a plan file
+    from .whole_file import whole_file  # noqa: PLC0415 - takes as long to import as a run without a plan file
 
     try:
-        # Whole under another name first; a link is refused where the name was taken meanwhile.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            try:
-                record.write_all(handle, data)
-            finally:
-                os.close(handle)
-            _take_name(Path(temporary), path)
-        finally:
-            with suppress(OSError):
-                Path(temporary).unlink()
+        with whole_file(path, replace=False) as stream:
+            stream.write(data)
     except FileExistsError:
         raise PlanFileError(f"{what} exists already, and is never overwritten: name another file") from None
     except (OSError, ValueError) as error:
         raise PlanFileError(f"cannot write {what}: {getattr(error, 'strerror', None) or error}") from error
-
-
-def _take_name(temporary: Path, path: Path) -> None:
-    try:
-        os.link(temporary, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without hard links
-        if os.path.lexists(path):
-            raise FileExistsError(path) from None
-        temporary.replace(path)
 
 
 def read_plan(path: str | Path) -> Plan:

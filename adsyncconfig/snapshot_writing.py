@@ -13,7 +13,7 @@ import gzip
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any, Final
@@ -32,6 +32,7 @@ from .snapshot_format import (
     read_record,
 )
 from .snapshot_index import NONE, Index
+from .whole_file import whole_file
 
 __all__ = ["rewrite_snapshot", "write_snapshot"]
 
@@ -145,27 +146,16 @@ def _descriptors(index: Index) -> Iterator[tuple[int, bytes]]:
 def _replacing(
     path: Path, *, replace: bool, before: Callable[[], None] = lambda: None
 ) -> Iterator[IO[bytes]]:
-    """A stream whose content becomes the file's when all went well; ``before`` is called just before it does."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            if path.suffix == ".gz":
-                with gzip.GzipFile("", "wb", _LEVEL, stream, mtime=0) as packed:
-                    yield packed  # type: ignore[misc]
-            else:
-                yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        before()  # Windows does not replace a file that is open
-        if replace:
-            Path(temporary).replace(path)
+    """A stream whose content becomes the file's when all went well, packed where the name ends in .gz.
+
+    ``before`` is called just before it does: Windows does not replace a file that is open.
+    """
+    with whole_file(path, replace=replace, before=before) as stream:
+        if path.suffix == ".gz":
+            with gzip.GzipFile("", "wb", _LEVEL, stream, mtime=0) as packed:
+                yield packed  # type: ignore[misc]
         else:
-            os.link(temporary, path)  # fails where something is there, a link too
-            Path(temporary).unlink()
-    except BaseException:
-        with suppress(OSError):
-            Path(temporary).unlink()
-        raise
+            yield stream
 
 
 @contextmanager
@@ -175,4 +165,4 @@ def _errors(path: Path) -> Iterator[None]:
     except FileExistsError as error:
         raise SnapshotError(f"'{path}' is there already: {_REPLACE}") from error
     except OSError as error:
-        raise SnapshotError(f"cannot write the snapshot '{path}': {error.strerror}") from error
+        raise SnapshotError(f"cannot write the snapshot '{path}': {error.strerror or error}") from error

@@ -5,6 +5,7 @@ Exit code 0 when nothing is open and everything was read, 3 when something is, o
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,7 +84,7 @@ def invoke_adsync_permissions_audit(context: click.Context, /, **given: Any) -> 
 
         form = _form(given)
         output = None if given["output"] is None else Path(given["output"])
-        if output is not None and output.exists() and not given["force"]:
+        if output is not None and os.path.lexists(output) and not given["force"]:
             raise adsyncconfig.ParameterError(f"'{output}' is there already: name a new file, or add -Force")
         with open_directory(context) as directory:
             report = adsyncconfig.invoke_adsync_permissions_audit(
@@ -99,7 +100,9 @@ def invoke_adsync_permissions_audit(context: click.Context, /, **given: Any) -> 
             )
         _warn(report)
         formats.deliver(
-            formats.audit(report, form, on_terminal=output is None and sys.stdout.isatty()), output
+            formats.audit(report, form, on_terminal=output is None and sys.stdout.isatty()),
+            output,
+            replace=bool(given["force"]),
         )
         return report.exit_code
 

@@ -42,7 +42,7 @@ def comparison(found: Comparison, form: str, *, on_terminal: bool = False) -> It
     return _made(form, "comparison", found, on_terminal=on_terminal)
 
 
-def deliver(pieces: Iterable[str], output: Path | None) -> None:
+def deliver(pieces: Iterable[str], output: Path | None, *, replace: bool = True) -> None:
     """Write a report to a file, which it replaces, or to standard output.
 
     Raises ADSyncConfigError where the file cannot be written; what was there is then still there.
@@ -52,7 +52,7 @@ def deliver(pieces: Iterable[str], output: Path | None) -> None:
     if output is None:
         to_standard_output(pieces)
     else:
-        to_file(pieces, output)
+        to_file(pieces, output, replace=replace)
 
 
 def _made(form: str, what: str, value: Any, *, on_terminal: bool) -> Iterable[str]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterable
-from contextlib import suppress
 from pathlib import Path
 
 import click
 
 from adsyncconfig.errors import ADSyncConfigError
+from adsyncconfig.whole_file import whole_file
 
 __all__ = ["is_terminal", "to_file", "to_standard_output"]
 
@@ -39,24 +38,21 @@ def to_standard_output(pieces: Iterable[str]) -> None:
     sys.stdout.buffer.flush()
 
 
-def to_file(pieces: Iterable[str], path: Path) -> None:
-    """Put the pieces into a file for its owner alone, in place of what is there. Raises ADSyncConfigError."""
-    if path.exists() and not path.is_file():  # a device or a folder is nothing to replace
+def to_file(pieces: Iterable[str], path: Path, *, replace: bool = True) -> None:
+    """Put the pieces into a file for its owner alone, in place of what is there. Raises ADSyncConfigError.
+
+    Without ``replace`` what is there is left alone, also what came since somebody looked.
+    """
+    # A device or a folder is nothing to replace. (Path.exists raises for a name that is too long.)
+    if os.path.exists(path) and not os.path.isfile(path):  # noqa: PTH110, PTH113
         raise ADSyncConfigError(f"'{path}' is no file: name one with --output, or leave it out to print")
-    temporary: Path | None = None
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.parent)
-        temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8", errors=_LONE_SURROGATES, newline="") as stream:
+        with whole_file(path, replace=replace) as stream:
             for piece in pieces:
-                stream.write(piece)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        raise ADSyncConfigError(f"'{path}' cannot be written: {error.strerror or error}") from None
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                temporary.unlink()
+                stream.write(piece.encode("utf-8", _LONE_SURROGATES))
+    except FileExistsError:
+        raise ADSyncConfigError(f"'{path}' is there already: name a new file, or add -Force") from None
+    except (OSError, ValueError) as error:
+        raise ADSyncConfigError(
+            f"'{path}' cannot be written: {getattr(error, 'strerror', None) or error}"
+        ) from None
