@@ -1,4 +1,4 @@
-"""Whatever text a name is, each form gives it back as text: to readers of HTML, Markdown, CSV, JSON, and a shell."""
+"""Whatever text a name is, each form gives it back as text: HTML, Markdown, CSV, JSON, and a command line."""
 
 from __future__ import annotations
 
