@@ -11,7 +11,7 @@ Rule 3: where a narrower form is known, what the full one gives beyond it is kep
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from acl import DIRECTORY_MAPPING, AccessMask, Ace, AceFlag, SecurityDescriptor, Sid
@@ -169,6 +169,8 @@ class Known:
         self.context = context
         self.powers = Powers(context.guids, context.property_sets)
         self._expected: dict[tuple[object, ...], tuple[Expected, ...]] = {}
+        #: What ``holdings.given_by`` worked out, for objects that hold the same entries.
+        self.given: dict[tuple[object, ...], Any] = {}
 
     def expected(
         self, features: tuple[Feature, ...], dn: str, object_class: str, sid: Sid

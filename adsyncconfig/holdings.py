@@ -17,7 +17,7 @@ from acl import DIRECTORY_MAPPING, AccessMask, Ace, SecurityDescriptor, Sid
 from acl.token import Token
 
 from .abilities import Ability
-from .expected import Beyond, powers_in
+from .expected import Beyond, known_in, powers_in
 from .facts import AccountFacts, AuditContext, SeenObject
 from .origin import ADMIN_SD_HOLDER
 from .powers import BELOW, widest
@@ -33,6 +33,8 @@ READING: Final = (
     | AccessMask.READ_CONTROL
     | AccessMask.SYNCHRONIZE
 )
+#: How many answers are kept for objects that hold the same entries.
+_KEPT: Final = 4096
 
 
 class Given(NamedTuple):
@@ -72,23 +74,40 @@ def token_of(facts: AccountFacts, domain: str) -> Token:
 
 def given_by(context: AuditContext, seen: SeenObject, facts: AccountFacts, ace: Ace, more: Beyond) -> Given:
     """The abilities that these rights of the entry give, and that the whole list grants."""
-    powers = powers_in(context)
     token = token_of(facts, seen.domain)
-    descriptor = seen.descriptor
-    assert descriptor is not None
     itself = facts.sid if seen.dn.casefold() == facts.dn.casefold() else None
-    relevant = [
-        each
-        for each in descriptor.dacl or ()
-        if each.sid is not None and each.sid.to_bytes() in token.speakers(None, itself)
-    ]
+    speakers = token.speakers(None, itself)
+    dacl = () if seen.descriptor is None else seen.descriptor.dacl or ()
+    relevant = tuple(each for each in dacl if each.sid is not None and each.sid.to_bytes() in speakers)
+    # Objects that hold the same entries are given the same, however many there are.
+    known = known_in(context).given
+    key = (speakers, seen.object_class, relevant, ace, more.here, more.below)
+    if key not in known:
+        if len(known) > _KEPT:
+            known.clear()
+        known[key] = _work_out(context, token, seen.object_class, itself, relevant, ace=ace, more=more)
+    found: Given = known[key]
+    return found
+
+
+def _work_out(
+    context: AuditContext,
+    token: Token,
+    object_class: str,
+    itself: Sid | None,
+    relevant: tuple[Ace, ...],
+    *,
+    ace: Ace,
+    more: Beyond,
+) -> Given:
+    powers = powers_in(context)
     here: tuple[Ability, ...] = ()
     if more.here:
-        alone = powers.given(_with(ace, more.here), seen.object_class)
+        alone = powers.given(_with(ace, more.here), object_class)
         held = powers.held(
             SecurityDescriptor().with_dacl(relevant),
             token,
-            seen.object_class,
+            object_class,
             principal_self=itself,
             among={each.id for each in alone},
         )
