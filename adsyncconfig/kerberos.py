@@ -37,7 +37,7 @@ MISSING: Final = (
 
 
 class Ticket(NamedTuple):
-    """Whether there is a ticket to log on with: of whom, or why not."""
+    """Whether there is a ticket to log on with: of whom, or why not. Empty for the user of a Windows session."""
 
     principal: str | None
     why_not: str = ""
@@ -60,10 +60,10 @@ def ticket(user: str | None = None) -> Ticket:
     """Whether the ticket cache has a ticket, of this user where one is named, that is valid now."""
     cache = (os.environ.get(CACHE_VARIABLE) or _default_cache()).removeprefix("FILE:")
     if find_spec("gssapi") is None:
-        there = find_spec("winkerberos") is not None
-        return (
-            Ticket(user or "this session") if there else Ticket(None, "the package gssapi is not installed")
-        )
+        if find_spec("winkerberos") is None:
+            return Ticket(None, "the package gssapi is not installed")
+        # SSPI does not say whose ticket it has, or whether it has one: it is the session's, or none is looked for.
+        return Ticket(None, "the session's ticket is used where no user is named") if user else Ticket("")
     if cache.startswith("/") and not Path(cache).exists():
         return Ticket(None, f"there is no ticket cache '{cache}'")
     if user is not None and ("@" not in user or "\\" in user):

@@ -1,7 +1,7 @@
 """Kerberos on Windows, through winkerberos and SSPI: the ticket of the session, or a user and a password.
 
-Written to winkerberos's documented interface and to what ldap3 does with it; it has not been run on Windows (see
-docs/authentication.md). A keytab is nothing that SSPI knows.
+Written to winkerberos 0.13's interface; it has not been run on Windows (see docs/authentication.md). A keytab is
+nothing that SSPI knows.
 """
 
 from __future__ import annotations

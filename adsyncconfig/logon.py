@@ -66,7 +66,7 @@ def chosen(credential: Credential) -> tuple[Method, str]:
         return "certificate", "a client certificate is given"
     ticket = kerberos.ticket(credential.user)
     if ticket.principal is not None:
-        return "kerberos", f"there is a ticket of {ticket.principal}"
+        return "kerberos", f"there is a ticket of {ticket.principal or 'this session'}"
     if not credential.user:
         raise ParameterError(
             f"nothing says who logs on, and {ticket.why_not}: give -Credential user@domain, or get a ticket with "

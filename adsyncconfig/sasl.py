@@ -116,7 +116,10 @@ class SealedSocket:
         end = 4 + self._length()
         sealed = bytes(self._sealed[4:end])
         del self._sealed[:end]
-        return self._initiator.unwrap(sealed)
+        try:
+            return self._initiator.unwrap(sealed)
+        except AuthenticationFailed as error:
+            raise WireError("a sealed buffer that was changed on the way, or is no such") from error
 
     def _length(self) -> int:
         length = int.from_bytes(self._sealed[:4])

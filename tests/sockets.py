@@ -58,22 +58,26 @@ def forwarder(address: str, target: tuple[str, int]) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def recorder(address: str, target: tuple[str, int]) -> Iterator[Listener]:
-    """The same, which keeps what goes by in either direction."""
+def recorder(
+    address: str, target: tuple[str, int], *, changed: Callable[[bytes], bytes] = lambda answer: answer
+) -> Iterator[Listener]:
+    """The same, which keeps what goes by in either direction, and may change what ``target`` answers."""
     with socket.create_server((address, 0)) as server:
         listener = Listener(server.getsockname()[1])
 
-        def pump(source: socket.socket, sink: socket.socket) -> None:
+        def pump(
+            source: socket.socket, sink: socket.socket, change: Callable[[bytes], bytes] = lambda data: data
+        ) -> None:
             with contextlib.suppress(OSError):
                 while chunk := source.recv(65536):
                     listener.chunks.append(chunk)
-                    sink.sendall(chunk)
+                    sink.sendall(change(chunk))
             with contextlib.suppress(OSError):  # however the other side ended
                 sink.shutdown(socket.SHUT_WR)
 
         def relay(peer: socket.socket) -> None:
             with peer, socket.create_connection(target) as far:
-                back = threading.Thread(target=pump, args=(far, peer), daemon=True)
+                back = threading.Thread(target=pump, args=(far, peer, changed), daemon=True)
                 back.start()
                 pump(peer, far)
                 back.join(10)

@@ -172,6 +172,23 @@ def test_without_tls_everything_after_the_logon_is_sealed(kerberos: KerberosLab)
     assert b"GSSAPI" in recorded.received  # so that what goes by was seen at all
 
 
+def test_a_sealed_answer_that_was_changed_on_the_way_is_none(kerberos: KerberosLab) -> None:
+    host = kerberos.controller
+    tampering = False
+
+    def changed(answer: bytes) -> bytes:
+        return answer[:-1] + bytes([answer[-1] ^ 1]) if tampering else answer
+
+    with recorder(host.host, (host.host, 389), changed=changed) as recorded:
+        url = f"ldap://{host.host_name}:{recorded.port}"
+        with connect(
+            kerberos, url, user=kerberos.administrator, password=PASSWORD, auth="kerberos"
+        ) as directory:
+            tampering = True
+            with pytest.raises(DirectoryError, match="sealed buffer that was changed on the way"):
+                directory.get(OU, ["name"])
+
+
 def test_by_address_and_without_tls_nothing_says_whose_ticket_is_wanted(kerberos: KerberosLab) -> None:
     for url, options in (
         (f"ldap://{kerberos.controller.host}", {}),

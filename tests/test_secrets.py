@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -38,6 +39,7 @@ PLANTED = {
     "planted-backslash": "Pl4nted-\\back\\slash-%s-{0}-$HOME",
     "planted-unicode": "Pl4nted-Ünïcödé-密码-Ⅷ²",
 }
+NEW = "N3w-'also'-\"planted\"-ñ"
 WRONG = 'Wr0ng-"also"-\\planted-é'
 #: What each parameter is given; a cmdlet gets those that it has.
 VALUES = {
@@ -58,14 +60,14 @@ WITHOUT = {
 }
 
 
-def forms(secret: str) -> Iterator[tuple[str, bytes]]:
+def forms(secret: str | bytes) -> Iterator[tuple[str, bytes]]:
     """The secret as a careless program might have written it."""
+    if isinstance(secret, bytes):
+        yield from _binary("bytes", secret)
+        yield "repr", repr(secret)[2:-1].encode()
+        return
     for encoding in ("utf-8", "utf-16-le", "utf-16-be"):
-        data = secret.encode(encoding)
-        yield encoding, data
-        yield f"hex of {encoding}", data.hex().encode()
-        # Without its end, which depends on what follows.
-        yield f"base64 of {encoding}", base64.b64encode(data)[: len(data) // 3 * 4]
+        yield from _binary(encoding, secret.encode(encoding))
     for name, text in (
         ("JSON", json.dumps(secret)[1:-1]),
         ("repr", repr(secret)[1:-1]),
@@ -76,7 +78,14 @@ def forms(secret: str) -> Iterator[tuple[str, bytes]]:
         yield name, text.encode()
 
 
-def found(secrets: Iterable[str], places: Mapping[str, bytes]) -> list[str]:
+def _binary(name: str, data: bytes) -> Iterator[tuple[str, bytes]]:
+    yield name, data
+    yield f"hex of {name}", data.hex().encode()
+    # Without its end, which depends on what follows.
+    yield f"base64 of {name}", base64.b64encode(data)[: len(data) // 3 * 4]
+
+
+def found(secrets: Iterable[str | bytes], places: Mapping[str, bytes]) -> list[str]:
     """Where a secret is, and in which form."""
     return [
         f"{form} in {place}"
@@ -156,7 +165,14 @@ def arguments_of(name: str, command: click.Command, folder: Path) -> list[str]:
     names = {spelling for option in command.params for spelling in option.opts} - WITHOUT.get(name, set())
     given = [part for option, value in VALUES.items() if option in names for part in (option, value)]
     if "-Path" in names:
-        given += ["-Path", str(folder.parent / "plan.json")]
+        # A plan that another run has kept, or a file to be written.
+        given += [
+            "-Path",
+            str(folder.parent / "plan.json" if name.startswith("Invoke-") else folder / "made.jsonl"),
+        ]
+    if "--new-password-file" in names:
+        (folder.parent / "new-password").write_text(f"{NEW}\n", encoding="utf-8")
+        given += ["--new-password-file", str(folder.parent / "new-password")]
     if "-JournalPath" in names:
         given += ["-JournalPath", str(folder.parent / "journal.jsonl")]
     given += [switch for switch in ("-Verbose", "-Force", NO_PROMPT) if switch.split(":")[0] in names]
@@ -191,7 +207,7 @@ def test_every_command_keeps_the_password_to_itself(
         if done.code == 2 or "Traceback" in done.said or "not accept" in done.said:
             refused[name] = done.said
         wrote += (folder / "journal.jsonl").exists()
-        leaks += found([secret], done.places())
+        leaks += found([secret, NEW], done.places())
     assert leaks == []
     assert refused == {}
     assert wrote >= 5  # journals were looked at indeed
@@ -244,6 +260,32 @@ def test_every_way_to_fail_keeps_the_secret_to_itself(kerberos: KerberosLab, tmp
         leaks += [f"{name}: {where}" for where in found([WRONG], places)]
     assert leaks == []
     assert wrong == {}
+
+
+def test_neither_a_key_nor_a_ticket_is_shown_or_left(kerberos: KerberosLab, tmp_path: Path) -> None:
+    keytab = kerberos.keytab(tmp_path / "keytab", "Administrator")
+    cache = kerberos.ticket(tmp_path / "cache")
+    listed = subprocess.run(["klist", "-K", "-k", str(keytab)], capture_output=True, text=True, check=True)
+    secrets = [bytes.fromhex(key) for key in re.findall(r"\(0x([0-9a-f]{32,})\)", listed.stdout)]
+    assert len(secrets) >= 2  # of AES, in its two lengths
+    # The session key and the ticket itself are in the second half of the cache's one credential.
+    tickets = cache.read_bytes()
+    secrets += [tickets[at : at + 32] for at in range(len(tickets) // 2, len(tickets) - 32, 32)]
+    controller = kerberos.controller
+    line = ["-Server", controller.url, "--ca-file", str(controller.ca_file), *SHOW[1:]]
+    user = ["-Credential", controller.administrator]
+    for name, more, variables in (
+        ("keytab", [*user, "--keytab", str(keytab)], kerberos.environment()),
+        ("cache", [], kerberos.environment(cache)),
+        (
+            "refused",
+            ["--keytab", str(keytab), "-Credential", f"nobody@{controller.realm}"],
+            kerberos.environment(),
+        ),
+    ):
+        done = Run(tmp_path / "runs" / name, SHOW[0], *line, *more, **variables)
+        assert done.code == (1 if name == "refused" else 0), done.said
+        assert found(secrets, done.places()) == []
 
 
 def test_nothing_that_a_debugger_shows_has_the_password(
