@@ -1,6 +1,6 @@
 """What is checked beyond the tests: script/nox -s SESSION..., or script/nox -l for the list.
 
-`package` and `site` are part of .ci/run; the others are run by hand before a release:
+`package` is part of .ci/run; the others are run by hand before a release:
     tests-3.11, tests-3.12, tests-3.13   the tests that need no controller, on each interpreter that is there
     lowest                               the same with the oldest dependencies that pyproject.toml admits
     sbom                                 what a user installs, as CycloneDX, in build/sbom.cdx.json

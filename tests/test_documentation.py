@@ -8,10 +8,16 @@ import re
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
+from samba_lab import CONTOSO
 
 import adsyncconfig
+from acl import SecurityDescriptor
+from adsyncconfig.dn import DistinguishedName
 from cli.main import adsyncconfig as commands
 
 ROOT = Path(__file__).parent.parent
@@ -51,6 +57,31 @@ def test_every_cmdlet_is_a_function_with_an_example_and_a_command_of_its_own() -
     assert set(functions) == commanded
     scripts = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     assert [name for name in commands.cmdlets if f"\n{name} = " not in scripts] == []
+
+
+def examples(page: str) -> list[str]:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_the_examples_for_contributors_work_and_fit_on_a_screen(snapshot_file: Path) -> None:
+    cmdlet, rule = examples("CONTRIBUTING.md")
+    assert max(len(example.splitlines()) for example in (cmdlet, rule)) <= 20
+
+    values: dict[str, Any] = {}
+    exec(cmdlet, values)
+    arguments = ["OU=Writeback,DC=contoso,DC=example", "--snapshot", str(snapshot_file)]
+    done = CliRunner().invoke(values["get_adsync_owner"], arguments)
+    assert done.output == f"{CONTOSO.sid}-512\n"  # Domain Admins
+
+    values = {}
+    exec(rule, values)
+    (check,) = values["CHECKS"]
+    dn = DistinguishedName.parse("OU=Writeback,DC=contoso,DC=example")
+    for sddl, findings in (("O:BAG:BAD:", 1), ("O:BAG:BAD:(A;;GR;;;AU)", 0)):
+        seen = SimpleNamespace(dn=dn, descriptor=SecurityDescriptor.from_sddl(sddl))
+        seen.aces = seen.descriptor.dacl.aces
+        assert len(list(check.look(None, seen))) == findings
 
 
 def test_each_dependency_is_in_its_document_with_its_reason() -> None:

@@ -31,11 +31,16 @@ PYTHONS = {
     "dataclasses",
     "fnmatch",
     "gc",
+    "glob",
+    "grp",
     "ipaddress",
+    "math",
     "ntpath",
     "pathlib",
+    "pwd",
+    "signal",
     "urllib",
-}  # fnmatch: by pathlib, in 3.11
+}
 
 _SHOW = """
 import json, os, sys
