@@ -21,8 +21,8 @@ EXIT_CODES = {
     1: "Failed; nothing was written.",
     2: "A wrong command line.",
     3: "The check found something, or could not read everything.",
-    4: "Done in part: some objects were changed and some were not; the message says which, and names the journal.",
-    130: "Interrupted.",
+    4: "Done in part, or it is not known whether: the message says which objects, and names the journal.",
+    130: "Interrupted (^C); 143 and 129 where SIGTERM or SIGHUP ended it: the message names the journal.",
 }
 
 _KEPT = "\b"  # how click marks a paragraph whose lines are not to be filled
