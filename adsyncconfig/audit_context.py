@@ -67,6 +67,10 @@ _CONTAINERS: Final = AnyOf(
 )
 #: The containers of the picture, beside the plain ones below the root of a domain.
 _PLACES: Final = frozenset({"builtinDomain", "domainDNS", "organizationalUnit"})
+#: The order in which inferred features are told, whatever order a controller answers in.
+_RANKS: Final = {
+    each: rank for rank, each in enumerate((*FEATURES.values(), *CLOUD_SYNC.values(), *DEVICE_FEATURES))
+}
 #: FILETIME counts 100 ns from here (MS-DTYP 2.3.3).
 _EPOCH: Final = datetime(1601, 1, 1, tzinfo=UTC)
 _GMSA: Final = "msDS-GroupManagedServiceAccount"
@@ -390,7 +394,7 @@ class _Preparation:
         if expected is not None:
             features, scopes = tuple(expected), dict(expected)
         else:
-            features = tuple(self._features or sorted(told, key=lambda each: each.name))
+            features = tuple(self._features or sorted(told, key=_RANKS.__getitem__))
             scopes = {each: self._scope(each, told.get(each, {}), bases, tops) for each in features}
         entry = found.entry
         control = entry.text("userAccountControl")
