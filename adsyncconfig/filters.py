@@ -10,6 +10,7 @@ Source: RFC 4515 (text form and escaping); MS-ADTS 3.1.1.3.1.3 (values of filter
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from acl import AclError, Sid
@@ -49,8 +50,8 @@ class Equals(NamedTuple):
         """True when an object with these attributes meets the condition."""
         name = self.attribute.lower()
         if name in _SIDS:
-            sid = _sid_bytes(self.value)
-            return any(value == sid for value in attributes.get(name, ()))
+            values = attributes.get(name, ())
+            return bool(values) and _sid_bytes(self.value) in values
         wanted = self.value.casefold()
         return any(
             value.decode("utf-8", "replace").casefold() == wanted for value in attributes.get(name, ())
@@ -172,6 +173,7 @@ def _integer(value: bytes) -> int:
         return 0
 
 
+@lru_cache(256)
 def _sid_bytes(text: str) -> bytes | None:
     """The binary form of a SID's text; what is none equals no SID."""
     try:

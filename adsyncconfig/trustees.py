@@ -78,23 +78,25 @@ class Trustees:
         missing = dict.fromkeys(sids)
         prefix = domain.netbios_name or domain.dns_name
         try:
-            for sid, entry in self._search(domain, sids):
-                if sid in missing:
-                    name = entry.text("sAMAccountName") or entry.text("name") or str(sid)
-                    object_class = (entry.values("objectClass") or ("top",))[-1]
-                    self._known[sid] = Trustee(sid, f"{prefix}\\{name}", True, entry.dn, object_class)
-                    missing.pop(sid)
+            # Few SIDs are somebody's former ones, and most need not be asked for.
+            for attribute in ("objectSid", "sIDHistory"):
+                for sid, entry in self._search(domain, attribute, list(missing)):
+                    if sid in missing:
+                        name = entry.text("sAMAccountName") or entry.text("name") or str(sid)
+                        object_class = (entry.values("objectClass") or ("top",))[-1]
+                        self._known[sid] = Trustee(sid, f"{prefix}\\{name}", True, entry.dn, object_class)
+                        missing.pop(sid)
         except DirectoryError:
             self._known.update((sid, Trustee(sid, str(sid))) for sid in missing)
             return
         self._known.update((sid, Trustee(sid, str(sid), exists=False)) for sid in missing)
 
-    def _search(self, domain: DomainFacts, sids: list[Sid]) -> Iterator[tuple[Sid, Entry]]:
-        local = self._reached[domain.dns_name]
-        own = AnyOf(tuple(Equals(name, str(sid)) for sid in sids for name in ("objectSid", "sIDHistory")))
-        for entry in local.search(domain.dn, own, _ATTRIBUTES):
-            values = (*entry.attributes.get("objectsid", ()), *entry.attributes.get("sidhistory", ()))
-            for value in values:
+    def _search(self, domain: DomainFacts, attribute: str, sids: list[Sid]) -> Iterator[tuple[Sid, Entry]]:
+        if not sids:
+            return
+        condition = AnyOf(tuple(Equals(attribute, str(sid)) for sid in sids))
+        for entry in self._reached[domain.dns_name].search(domain.dn, condition, _ATTRIBUTES):
+            for value in entry.attributes.get(attribute.lower(), ()):
                 try:
                     yield Sid.from_bytes(value), entry
                 except AclError:
