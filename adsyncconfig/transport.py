@@ -13,8 +13,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -43,6 +45,7 @@ __all__ = [
     "unreachable",
 ]
 
+_SEARCH_RESULT_ENTRY: Final = 4  # RFC 4511 4.5.2
 LONGEST_SAYING: Final = 300  # characters of what a server says of an error
 _PORTS: Final = {"ldap": 389, "ldaps": 636}
 _SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([^'\"\]]+)")
@@ -181,7 +184,7 @@ class _Connection(ldap3.Connection):  # type: ignore[misc]
 
 def connection_to(server: Endpoint, layer: VerifiedTls, options: TlsOptions, **logon: Any) -> Any:
     """An ldap3 connection to this server that is not open yet; ``logon`` is what ldap3 is told of the user."""
-    return _Connection(
+    connection = _Connection(
         ldap3.Server(
             server.host,
             port=server.port,
@@ -198,6 +201,32 @@ def connection_to(server: Endpoint, layer: VerifiedTls, options: TlsOptions, **l
         auto_range=False,  # where the rest of the values is refused, ldap3 takes the first for all of them
         **logon,
     )
+    connection.strategy.decode_response_fast = partial(_decoded, connection.strategy.decode_response_fast)
+    return connection
+
+
+def _decoded(usual: Callable[[Any], Any], message: Mapping[str, Any]) -> Any:
+    """What ldap3 makes of a message; of an object, its name and its values as bytes alone.
+
+    ldap3 reads every value of every object as text too, which nobody here asks for, and takes half the time for it.
+    """
+    if message["protocolOp"] != _SEARCH_RESULT_ENTRY or message["controls"]:
+        return usual(message)
+    (_, _, _, name), (_, _, _, attributes) = message["payload"]
+    try:
+        values = {
+            kind.decode(): [bytes(value[3]) for value in found]
+            for (_, _, _, ((_, _, _, kind), (_, _, _, found))) in attributes
+        }
+        return {
+            "type": "searchResEntry",
+            "raw_dn": name,
+            "dn": name.decode(),
+            "raw_attributes": values,
+            "attributes": values,
+        }
+    except ValueError:  # what is no UTF-8 is left to ldap3
+        return usual(message)
 
 
 def open_connection(connection: Any, server: Endpoint, options: TlsOptions) -> None:
