@@ -3,7 +3,8 @@ given, or a sentence where no command is known to do.
 
 Rule 1: a command is given only when the grant would make the operation possible on this very target.
 Rule 2: a command can be pasted into a shell as it stands; the connection is what the environment says.
-Rule 3: nobody's deny is taken away by a command: it was put there for a reason that only its owner knows.
+Rule 3: the narrower grant is given where one is known to do: a mend is not to be what the next audit finds.
+Rule 4: nobody's deny is taken away by a command: it was put there for a reason that only its owner knows.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import shlex
 from collections.abc import Mapping
 from uuid import UUID
 
+from acl import SecurityDescriptor
+
 from .account import Principal
-from .catalogue import CLOUD_SYNC, DEVICE_WRITEBACK_CMDLET, Edition, Feature, TargetKind
+from .catalogue import CLOUD_SYNC, DEVICE_WRITEBACK_CMDLET, Feature, Grant, TargetKind
 from .effect import Effect, Examiner, effects
 from .errors import ADSyncConfigError
 from .grants import hands_over, wanted_entries
@@ -23,7 +26,7 @@ from .plan import Target, ace_text, plan_grants
 from .schema import Kind
 from .shortfalls import Cause, Shortfall
 
-__all__ = ["command_line", "mend", "mend_below", "mend_denied", "mend_protected"]
+__all__ = ["command_line", "mend", "mend_below", "mend_denied", "mend_protected", "narrowest_grants"]
 
 Names = Mapping[tuple[Kind, str], UUID]
 
@@ -47,8 +50,8 @@ def command_line(feature: Feature, account: Principal, target: Target, *switches
 
 def mend(feature: Feature, effect: Effect, target: Target, examiner: Examiner, names: Names) -> str:
     """What makes an operation possible on the target that nothing grants there."""
-    command = command_line(feature, examiner.account, target)
-    if command is not None and _would_go(feature, effect.operation, target, examiner, names):
+    command = _command(feature, effect.operation, target, examiner, names)
+    if command is not None:
         return command
     if effect.operation.place is Place.CONTAINER:
         return (
@@ -62,8 +65,8 @@ def mend(feature: Feature, effect: Effect, target: Target, examiner: Examiner, n
 
 def mend_below(feature: Feature, short: Shortfall, at: Target, examiner: Examiner, names: Names) -> str:
     """What makes an operation possible below a target that inheritance does not reach, or nothing grants."""
-    command = command_line(feature, examiner.account, at)
-    if command is not None and _would_go(feature, short.operation, at, examiner, names):
+    command = _command(feature, short.operation, at, examiner, names)
+    if command is not None:
         return command
     if short.cause is Cause.BLOCKED:
         return f"let '{short.at}' inherit permissions again"
@@ -91,16 +94,35 @@ def mend_protected(feature: Feature, account: Principal, domain: Target, origin_
     return command
 
 
-def _would_go(
+def narrowest_grants(feature: Feature, target: Target) -> tuple[Grant, ...]:
+    """The narrower grants of the feature where they are known to do on such a target, else all."""
+    return feature.least if feature.least and target.kind in feature.least_on else feature.grants
+
+
+def _command(
     feature: Feature, operation: Operation, target: Target, examiner: Examiner, names: Names
-) -> bool:
-    """True when granting the feature on the target makes the operation possible there."""
+) -> str | None:
+    """The command that makes the operation possible on the target by granting the least; None where none does."""
+    tries: list[tuple[tuple[Grant, ...], tuple[str, ...]]] = [(feature.grants, ())]
+    if (narrowest := narrowest_grants(feature, target)) is not feature.grants:
+        tries.insert(0, (narrowest, ("-LeastPrivilege",)))
+    for grants, switches in tries:
+        command = command_line(feature, examiner.account, target, *switches)
+        granted = None if command is None else _granted(feature, grants, target, examiner, names)
+        if granted is not None:
+            found = effects([operation], target, granted, examiner)
+            if any(each.after.allowed for each in found):
+                return command
+    return None
+
+
+def _granted(
+    feature: Feature, grants: tuple[Grant, ...], target: Target, examiner: Examiner, names: Names
+) -> SecurityDescriptor | None:
+    """The target's descriptor with these grants of the feature; None where they are none for it."""
     try:
-        wanted = wanted_entries(
-            feature, feature.grants, target, sid=examiner.account.sid, names=names, edition=Edition.MENDED
-        )
+        wanted = wanted_entries(feature, grants, target, sid=examiner.account.sid, names=names)
         change, _ = plan_grants(feature.operation, target, wanted.aces)
     except ADSyncConfigError:
-        return False
-    found = effects([operation], target, change.after, examiner)
-    return any(each.after.allowed for each in found)
+        return None
+    return change.after

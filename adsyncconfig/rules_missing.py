@@ -39,7 +39,7 @@ from .facts import (
 from .findings import Category, Evidence, Finding, Rule, Severity
 from .grants import hands_over, wanted_entries
 from .mend_lines import enable_inheritance, remove_access_rules
-from .mending import command_line, mend, mend_below
+from .mending import command_line, mend, mend_below, narrowest_grants
 from .operations import Operation, Place, operations_of
 from .plan import Target, plan_grants
 from .schema import Kind
@@ -211,7 +211,8 @@ def _mend(
 def _absent(context: AuditContext, case: _Case) -> tuple[Evidence, ...]:
     """The entries that the feature's cmdlet would add there."""
     account, feature, target, examiner = case
-    wanted = wanted_entries(feature, feature.grants, target, sid=account.sid, names=examiner.names)
+    grants = narrowest_grants(feature, target)
+    wanted = wanted_entries(feature, grants, target, sid=account.sid, names=examiner.names)
     change, _ = plan_grants(feature.operation, target, wanted.aces)
     return tuple(
         replace(shown, words=f"Not there: {shown.words}")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from contoso_directory import CONNECTOR_DN, CONNECTOR_SID
-from expectations import CONTOSO_SNAPSHOT, FIXTURES
+from expectations import CONTOSO_SNAPSHOT, FIXTURES, GROUP_WRITEBACK, expected_aces
 
 import adsyncconfig
 from acl import Ace, SecurityDescriptor, Sid
@@ -487,9 +487,9 @@ def test_blocked_inheritance_is_named_and_the_mend_is_a_grant_there(snapshot_fil
         assert {each.dn for each in refused} == {blocked, f"CN=Team Deep,{blocked}"}
         assert all(f"'{blocked}' inherits nothing" in each.reason for each in refused)
         assert {each.mend for each in refused} == {
-            f"Set-ADSyncUnifiedGroupWritebackPermissions -ADConnectorAccountDN {CONNECTOR_DN} -ADobjectDN {blocked}"
+            f"{GROUP_WRITEBACK} -ADConnectorAccountDN {CONNECTOR_DN} -ADobjectDN {blocked} -LeastPrivilege"
         }
-        run(directory, "set_adsync_unified_group_writeback_permissions", blocked)
+        run(directory, "set_adsync_unified_group_writeback_permissions", blocked, least_privilege=True)
         assert diagnose(directory, "UnifiedGroupWriteback", OU).works
 
 
@@ -585,14 +585,15 @@ def test_the_command_ends_with_0_when_all_goes_and_with_3_when_not(snapshot_file
     assert works.returncode == 0
     said = json.loads(works.stdout)
     assert said["works"] is True
+    creating = expected_aces(GROUP_WRITEBACK, "least organizationalUnit", CONNECTOR_SID)[0]
     assert said["operations"][0] == {
         "feature": "UnifiedGroupWriteback",
         "dn": OU,
         "operation": "create a group",
         "allowed": True,
-        "decidedBy": WHOLE,
-        "origin": {"kind": "explicit", "dn": OU, "entry": WHOLE},
-        "reason": f"{WHOLE} allows it, explicit on '{OU}'",
+        "decidedBy": creating,
+        "origin": {"kind": "explicit", "dn": OU, "entry": creating},
+        "reason": f"{creating} allows it, explicit on '{OU}'",
         "mend": None,
     }
 
