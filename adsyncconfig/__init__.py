@@ -36,6 +36,7 @@ from acl.sddl import ace_to_sddl
 from .account import Principal
 from .cmdlets import (
     enable_adsync_inheritance,
+    export_adsync_snapshot,
     get_adsync_ad_connector_account,
     get_adsync_objects_with_inheritance_disabled,
     invoke_adsync_permissions_audit,
@@ -87,6 +88,7 @@ if TYPE_CHECKING:
     from .credential import Method
     from .diagnosis import Diagnosis, DiagnosisResult
     from .display import ObjectPermissions
+    from .export import ExportResult
     from .findings import AuditReport
     from .inheritance import InheritanceSearch, ProtectedObject
     from .live import LiveDirectory
@@ -103,6 +105,7 @@ __version__ = "0.1.0"
 #: Names that are imported when they are asked for, by the module that has them: most processes need none.
 _LATE = {
     "AuditReport": "findings",
+    "ExportResult": "export",
     "ConnectorAccount": "connectors",
     "ConnectorAccounts": "connectors",
     "Diagnosis": "diagnosis",
@@ -140,6 +143,7 @@ __all__ = [
     "Directory",
     "DirectoryError",
     "Entry",
+    "ExportResult",
     "InheritanceSearch",
     "JournalError",
     "MalformedError",
@@ -169,6 +173,7 @@ __all__ = [
     "connect",
     "default_journal",
     "enable_adsync_inheritance",
+    "export_adsync_snapshot",
     "get_adsync_ad_connector_account",
     "get_adsync_objects_with_inheritance_disabled",
     "invoke_adsync_permissions_audit",

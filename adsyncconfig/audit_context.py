@@ -191,6 +191,8 @@ class _Preparation:
     def _bases(self) -> tuple[SearchBase, ...]:
         """Where to search; the domains that can be reached are remembered."""
         search_base = self._given.get("search_base")
+        # A snapshot says what whoever took it could not read.
+        self._not_read += getattr(self._directory, "not_read", ())
         for domain in domains(self._directory):
             try:
                 self._reached[domain.dns_name] = self._directory.for_domain(domain.dns_name)

@@ -11,6 +11,7 @@ A process runs one cmdlet as a rule: what only one of them needs is imported in 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from . import catalogue
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from .diagnosis import DiagnosisParameters, DiagnosisResult
     from .directory import Directory
     from .display import ObjectPermissions
+    from .export import ExportResult
     from .findings import AuditReport
     from .inheritance import InheritanceSearch
     from .owner import OwnerResult
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "enable_adsync_inheritance",
+    "export_adsync_snapshot",
     "get_adsync_ad_connector_account",
     "get_adsync_objects_with_inheritance_disabled",
     "invoke_adsync_permissions_audit",
@@ -189,6 +192,20 @@ def get_adsync_objects_with_inheritance_disabled(
     from .inheritance import search_protected  # noqa: PLC0415
 
     return search_protected(directory, search_base, object_class, notify=notify)
+
+
+def export_adsync_snapshot(
+    directory: Directory,
+    *,
+    path: str | Path,
+    search_base: str | None = None,
+    force: bool = False,
+    notify: Notify | None = None,
+) -> ExportResult:
+    """Write the forest, or what is below ``search_base``, to a snapshot file that every cmdlet runs on."""
+    from .export import export_snapshot  # noqa: PLC0415
+
+    return export_snapshot(directory, path, search_base=search_base, force=force, notify=notify)
 
 
 def show_adsync_ad_object_permissions(directory: Directory, *, ad_object_dn: str) -> ObjectPermissions:

@@ -106,11 +106,7 @@ def report(folder: Path, sizes: list[int], distinct: int) -> None:
             with plain.open("rb") as source, gzip.open(packed, "wb", 6) as target:
                 shutil.copyfileobj(source, target, 1 << 20)
         for path in (plain, packed):
-            for what, code in (
-                ("open", OPENED),
-                ("open and search", SEARCHED),
-                ("open, groups of one", GROUPS),
-            ):
+            for what, code in WORK.items():
                 count, seconds, peak = measured(code, path)
                 each = seconds / count * 1e6
                 key = (path.suffix, what)

@@ -17,7 +17,7 @@ from .binding import printable
 from .command import CmdletCommand, parameter, switch
 from .connect import connection_parameters, open_directory
 from .outcome import guard
-from .running import account_parameters, tell
+from .running import account_parameters, progress
 
 if TYPE_CHECKING:
     from adsyncconfig.findings import AuditReport
@@ -96,7 +96,7 @@ def invoke_adsync_permissions_audit(context: click.Context, /, **given: Any) -> 
                 feature=[name for value in given["feature"] for name in value.split(",") if name.strip()]
                 or None,
                 policy=given["policy"],
-                notify=_progress(verbose=bool(given["verbose"])),
+                notify=progress(verbose=bool(given["verbose"])),
             )
         _warn(report)
         formats.deliver(
@@ -117,19 +117,6 @@ def _form(given: dict[str, Any]) -> str:
     if given["json"] and form not in (None, "json"):
         raise ParameterError(f"--json and --format {form} contradict each other: give one")
     return "json" if given["json"] else form or next(iter(formats.FORMS))
-
-
-def _progress(*, verbose: bool) -> Any:
-    """Tells progress: each line under -Verbose; on a terminal the last one, in its place."""
-    if verbose:
-        return tell
-    if not sys.stderr.isatty():
-        return None
-
-    def show(line: str) -> None:
-        click.echo(f"\r\x1b[K{printable(line)}", err=True, nl=False)
-
-    return show
 
 
 def _warn(report: AuditReport) -> None:

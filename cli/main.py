@@ -68,6 +68,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.audit:invoke_adsync_permissions_audit",
             "Tell what the connector accounts may do, and who can take them over.",
         ),
+        "Export-ADSyncSnapshot": LazyCmdlet(
+            "cli.snapshots:export_adsync_snapshot",
+            "Write the directory to a file that every command runs on.",
+        ),
         "Get-ADSyncADConnectorAccount": LazyCmdlet(
             "cli.reports:get_adsync_ad_connector_account",
             "Find the connector accounts of the forest.",

@@ -20,7 +20,15 @@ from .outcome import run
 if TYPE_CHECKING:
     from adsyncconfig import SetResult
 
-__all__ = ["Declaration", "account_parameters", "declared", "run_change", "run_parameters", "tell"]
+__all__ = [
+    "Declaration",
+    "account_parameters",
+    "declared",
+    "progress",
+    "run_change",
+    "run_parameters",
+    "tell",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 Declaration = Callable[[Any], Any]
@@ -137,3 +145,16 @@ def run_change(context: click.Context, function_name: str, parameters: Mapping[s
 def tell(line: str) -> None:
     """Say a step on standard error, as -Verbose does in PowerShell."""
     click.echo(f"VERBOSE: {printable(line)}", err=True)
+
+
+def progress(*, verbose: bool) -> Callable[[str], None] | None:
+    """Tells progress: each line under -Verbose; on a terminal the last one, in its place."""
+    if verbose:
+        return tell
+    if not sys.stderr.isatty():
+        return None
+
+    def show(line: str) -> None:
+        click.echo(f"\r\x1b[K{printable(line)}", err=True, nl=False)
+
+    return show
