@@ -13,7 +13,7 @@ from acl import AclError, Sid
 from acl.token import NETWORK_LOGON_SIDS
 
 from .directory import Directory, Entry
-from .dn import DistinguishedName
+from .dn import DistinguishedName, same_name
 from .errors import DirectoryError, NotFound, ParameterError, UnknownName
 from .filters import AnyOf, Equals
 from .forest import domain_named, domain_of
@@ -101,7 +101,11 @@ def _by_name(directory: Directory, name: str, domain: str) -> Principal:
     condition = AnyOf((Equals("name", name), Equals("sAMAccountName", name)))
     entries = local.search(local.root.default_naming_context, condition, _ATTRIBUTES)
     # Contacts and OUs may bear the same name; only what has a SID can be granted anything.
-    found = [principal for entry in entries if (principal := _principal(entry))]
+    found = [
+        principal
+        for entry in entries
+        if _is_named(entry, name) and (principal := _principal(entry)) is not None
+    ]
     if not found:
         raise UnknownName(name, "account", f"there is no account '{name}' in {there.dns_name}")
     if len(found) > 1:
@@ -113,6 +117,10 @@ def _by_name(directory: Directory, name: str, domain: str) -> Principal:
         )
     # A controller works tokenGroups out for a search of one object alone, and fails any other that asks for it.
     return replace(found[0], token_sids=_groups(local.get(found[0].dn, (_GROUPS,))))
+
+
+def _is_named(entry: Entry, name: str) -> bool:
+    return any(same_name(name, each) for each in (*entry.values("name"), *entry.values("sAMAccountName")))
 
 
 def _principal(entry: Entry) -> Principal | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from .errors import ParameterError
 
-__all__ = ["DistinguishedName", "Rdns", "escape", "name_key", "part_key"]
+__all__ = ["DistinguishedName", "Rdns", "escape", "name_key", "part_key", "same_name"]
 
 # attribute = value, up to an unescaped separator. A value is a quoted string (RFC 2253) or is escaped.
 _RDN = re.compile(
@@ -122,6 +122,15 @@ def part_key(part: str) -> str | None:
     if part.isascii():
         return part.lower()
     return f"{match[1].lower()}={_joinable(_fold(match[2]))}"
+
+
+def same_name(one: str, other: str) -> bool:
+    """True when both spell one name: case and composition aside, and nothing else.
+
+    Controllers compare more generously. Some end a text at a NUL, and Active Directory takes letters of another
+    width, or without their accents, for the same: what a search by name finds is compared again with this.
+    """
+    return _fold(one) == _fold(other)
 
 
 def escape(value: str) -> str:

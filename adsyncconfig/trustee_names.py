@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from acl import AclError, Sid
 
 from .directory import Directory
-from .dn import DistinguishedName
+from .dn import DistinguishedName, same_name
 from .errors import NotFound, ParameterError, UnknownName
 from .filters import Equals
 from .forest import domain_named, domain_of
@@ -74,8 +74,9 @@ def _by_name(directory: Directory, text: str) -> NamedTrustee:
     domain, _, account = text.partition("\\")
     local = directory.for_domain(domain_named(directory, domain).dns_name)
     root = local.root.default_naming_context
-    entries = local.search(root, Equals("sAMAccountName", account), ["objectSid"], limit=2)
-    sid = next((sid for entry in entries if (sid := entry.sid()) is not None), None)
+    entries = local.search(root, Equals("sAMAccountName", account), ["objectSid", "sAMAccountName"], limit=2)
+    named = (entry for entry in entries if same_name(account, entry.text("sAMAccountName") or ""))
+    sid = next((sid for entry in named if (sid := entry.sid()) is not None), None)
     if sid is None:
         raise UnknownName(text, "account", f"there is no account or group '{text}'")
     return NamedTrustee(sid, text)
