@@ -47,6 +47,7 @@ from .cmdlets import (
     repair_adsync_dacl_order,
     set_aad_cloud_sync_permissions,
     set_aad_cloud_sync_restricted_permissions,
+    set_adsync_ad_connector_account_password,
     set_adsync_basic_read_permissions,
     set_adsync_device_writeback_permissions,
     set_adsync_exchange_hybrid_permissions,
@@ -84,6 +85,7 @@ from .journal import default_journal
 from .result import ChangeResult, SetResult
 
 if TYPE_CHECKING:
+    from .account_password import PasswordResult
     from .connectors import ConnectorAccount, ConnectorAccounts
     from .credential import Method
     from .diagnosis import Diagnosis, DiagnosisResult
@@ -113,6 +115,7 @@ _LATE = {
     "InheritanceSearch": "inheritance",
     "ObjectPermissions": "display",
     "OwnerResult": "owner",
+    "PasswordResult": "account_password",
     "Plan": "plan_file",
     "ProtectedObject": "inheritance",
     "RemovalResult": "removal",
@@ -152,6 +155,7 @@ __all__ = [
     "OwnerResult",
     "ParameterError",
     "PartialApply",
+    "PasswordResult",
     "Plan",
     "PlanFileError",
     "PolicyError",
@@ -187,6 +191,7 @@ __all__ = [
     "repair_adsync_dacl_order",
     "set_aad_cloud_sync_permissions",
     "set_aad_cloud_sync_restricted_permissions",
+    "set_adsync_ad_connector_account_password",
     "set_adsync_basic_read_permissions",
     "set_adsync_device_writeback_permissions",
     "set_adsync_exchange_hybrid_permissions",

@@ -24,7 +24,7 @@ from acl.edit import is_canonical
 from .directory import PAUSES, Directory
 from .errors import ADSyncConfigError, Busy, Conflict, DirectoryError, JournalError, Unanswered
 from .journal import Journal
-from .plan import AnyChange, Change, Standing, ValueChange, same_permissions
+from .plan import AnyChange, Change, PasswordChange, Standing, ValueChange, same_permissions
 from .result import ChangeResult, Status
 from .standing import standing
 
@@ -181,6 +181,9 @@ def _send(change: AnyChange, now: Standing, local: Directory) -> None:
     if isinstance(change, ValueChange):
         local.modify_values(change.dn, change.attribute, add=change.add, remove=change.remove)
         return
+    if isinstance(change, PasswordChange):
+        local.set_password(change.dn, change.password)
+        return
     if change.writes_owner and change.after.owner is not None:
         local.write_owner(change.dn, change.after.owner)
     if change.writes_dacl and now.descriptor is not None:
@@ -212,7 +215,7 @@ def _is_there(change: AnyChange, found: Standing) -> bool:
     A controller may sort what it is sent into canonical order; it must not leave that order.
     """
     there = found.descriptor
-    if isinstance(change, ValueChange) or there is None or not change.writes_dacl:
+    if not isinstance(change, Change) or there is None or not change.writes_dacl:
         return change.is_after(found)
     disordered = is_canonical(_dacl(change.after)) and not is_canonical(_dacl(there))
     as_owned = not change.writes_owner or there.owner == change.after.owner

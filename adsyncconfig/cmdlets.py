@@ -10,7 +10,7 @@ A process runs one cmdlet as a rule: what only one of them needs is imported in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
@@ -22,6 +22,7 @@ from .granting import GrantParameters, grant_feature
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .account_password import PasswordResult
     from .apply import Notify
     from .audit_context import AuditParameters
     from .connectors import ConnectorAccounts
@@ -52,6 +53,7 @@ __all__ = [
     "repair_adsync_dacl_order",
     "set_aad_cloud_sync_permissions",
     "set_aad_cloud_sync_restricted_permissions",
+    "set_adsync_ad_connector_account_password",
     "set_adsync_basic_read_permissions",
     "set_adsync_device_writeback_permissions",
     "set_adsync_exchange_hybrid_permissions",
@@ -298,6 +300,22 @@ def repair_adsync_dacl_order(
     from .repair import repair_order  # noqa: PLC0415
 
     return repair_order(directory, ad_object_dn, **run)
+
+
+def set_adsync_ad_connector_account_password(
+    directory: Directory,
+    *,
+    ad_connector_account_dn: str,
+    new_password: str | Callable[[], str],
+    **run: Unpack[RunParameters],
+) -> PasswordResult:
+    """Give a connector account another password, or what a function gives that is called for it.
+
+    That cannot be undone. See ``set_account_password`` for what it raises.
+    """
+    from .account_password import set_account_password  # noqa: PLC0415
+
+    return set_account_password(directory, ad_connector_account_dn, new_password, **run)
 
 
 def set_adsync_object_owner(

@@ -169,6 +169,12 @@ class Directory(Protocol):
         Raises AccessDenied, NotFound, DirectoryError.
         """
 
+    def set_password(self, dn: str, password: str) -> None:
+        """Give the account this password, whatever it was before (MS-ADTS 3.1.1.3.1.5.1, unicodePwd).
+
+        Raises ParameterError where it would go over the wire unencrypted, AccessDenied, NotFound, DirectoryError.
+        """
+
     @property
     def caller(self) -> str | None:
         """Who is logged on here, as given; None where nobody is."""

@@ -37,7 +37,7 @@ from .errors import (
 from .filters import EVERYTHING, Filter
 from .logon import Notify, log_on
 from .session import Answer, Session
-from .transport import shortened, unreachable
+from .transport import endpoint, shortened, unreachable
 from .wire import Overdue, cut_off
 
 if TYPE_CHECKING:
@@ -71,6 +71,11 @@ _OWNER_MEANINGS: Final = {
     "constraintViolation": "you may make only yourself or a group of yours its owner, unless you hold the right to "
     "restore files"
 }
+#: Windows says so by the one code, Samba by the other (ERROR_PASSWORD_RESTRICTION, 52D).
+_PASSWORD_MEANINGS: Final = dict.fromkeys(
+    ("constraintViolation", "unwillingToPerform"),
+    "the domain's rules for passwords (length, complexity, history) do not allow this one",
+)
 _ROOT_DSE: Final = {
     "default_naming_context": "defaultNamingContext",
     "root_domain_naming_context": "rootDomainNamingContext",
@@ -94,7 +99,9 @@ class LiveDirectory:
         url: str,
         log_on_again: Callable[[], Any],
         forest: ForestConnections | None = None,
+        encrypted: bool = True,
     ) -> None:
+        self._encrypted = encrypted
         self._session = Session(connection, log_on_again, failure=partial(unreachable, url))
         self._root = root
         self._url = url
@@ -126,7 +133,8 @@ class LiveDirectory:
                 )
             return again
 
-        return cls(connection, root, url=url, log_on_again=log_on_again, forest=forest)
+        encrypted = endpoint(url, starttls=options.starttls).encrypted
+        return cls(connection, root, url=url, log_on_again=log_on_again, forest=forest, encrypted=encrypted)
 
     def __repr__(self) -> str:
         return f"LiveDirectory({self._url!r})"
@@ -213,6 +221,20 @@ class LiveDirectory:
         """Add values to the object's attribute and remove others, in one request. Raises as ``write_dacl``."""
         changes = [(ldap3.MODIFY_DELETE, list(remove)), (ldap3.MODIFY_ADD, list(add))]
         self._modify(dn, {attribute: [each for each in changes if each[1]]}, f"write {attribute} of")
+
+    def set_password(self, dn: str, password: str) -> None:
+        """Give the account this password. Raises ParameterError outside TLS, else as ``write_dacl``."""
+        if not self._encrypted:
+            raise ParameterError(
+                f"'{self._url}' is not encrypted by TLS, and a password is set inside TLS alone: use ldaps:// or "
+                "--starttls"
+            )
+        self._modify(
+            dn,
+            {"unicodePwd": [(ldap3.MODIFY_REPLACE, [f'"{password}"'.encode("utf-16-le")])]},
+            "set the password of",
+            meanings=_PASSWORD_MEANINGS,
+        )
 
     @property
     def caller(self) -> str | None:

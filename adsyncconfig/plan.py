@@ -1,14 +1,14 @@
 """What a run would change, worked out from what is there: pure, without a directory.
 
-A change keeps what it was made from, so that ``apply`` can tell whether that still holds. There are two kinds, of
-permissions and of an attribute's values; what every kind can be asked has the same name in both.
+A change keeps what it was made from, so that ``apply`` can tell whether that still holds. There are three kinds, of
+permissions, of an attribute's values and of a password; what every kind can be asked has the same name in all.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from acl import AccessMask, Ace, Acl, AclError, SecurityDescriptor
@@ -22,6 +22,7 @@ from .errors import UnsafePlan
 __all__ = [
     "AnyChange",
     "Change",
+    "PasswordChange",
     "Standing",
     "Target",
     "ValueChange",
@@ -194,8 +195,56 @@ class ValueChange:
         return replace(self, add=(), remove=())
 
 
-#: A change of either kind.
-AnyChange = Change | ValueChange
+@dataclass(frozen=True, slots=True)
+class PasswordChange:
+    """A password that is set. What it was before nobody knows: no undo puts it back, and no plan keeps it.
+
+    ``since`` is the object's pwdLastSet when that was planned, by which one tells whether it was set since; the
+    password itself is in no ``repr``, and in no record.
+    """
+
+    operation: str
+    domain: str
+    dn: str
+    label: str
+    since: str
+    password: str = field(default="", repr=False, compare=False)
+    is_needed: bool = True
+
+    @property
+    def added(self) -> tuple[Ace, ...]:
+        """None: no permissions change."""
+        return ()
+
+    @property
+    def removed(self) -> tuple[Ace, ...]:
+        """None: no permissions change."""
+        return ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What the change is about."""
+        return (self.dn.lower(), "unicodepwd")
+
+    def is_before(self, now: Standing) -> bool:
+        """True when the password was not set since."""
+        return now.values == {self.since}
+
+    def is_after(self, now: Standing) -> bool:
+        """True when the password was set since."""
+        return not self.is_before(now)
+
+    def difference(self, now: Standing, *, from_after: bool = False) -> str:  # noqa: ARG002 - as of every change
+        """When the password was set."""
+        return f"pwdLastSet is {'; '.join(now.values) or 'not there'}"
+
+    def settled(self, now: Standing) -> PasswordChange:  # noqa: ARG002
+        """The change with nothing to do."""
+        return replace(self, is_needed=False)
+
+
+#: A change of any kind.
+AnyChange = Change | ValueChange | PasswordChange
 
 
 def plan_grants(operation: str, target: Target, aces: Iterable[Ace]) -> tuple[Change, tuple[str, ...]]:

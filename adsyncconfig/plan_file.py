@@ -23,7 +23,7 @@ from . import record
 from .account import Principal
 from .directory import Directory
 from .errors import PlanFileError
-from .plan import AnyChange
+from .plan import AnyChange, PasswordChange
 from .record import ForestIdentity
 
 __all__ = ["FORMAT", "VERSION", "Plan", "read_plan", "write_plan"]
@@ -122,7 +122,7 @@ def read_plan(path: str | Path) -> Plan:
     if content.get("digest") != record.digest(content):
         raise PlanFileError(f"the {what} does not fit its digest: it was edited after it was written")
     try:
-        return Plan(
+        plan = Plan(
             cmdlet=str(content["cmdlet"]),
             created=str(content["created"]),
             forest=ForestIdentity.from_json(content["forest"]),
@@ -133,3 +133,6 @@ def read_plan(path: str | Path) -> Plan:
         )
     except record.DAMAGE as error:
         raise PlanFileError(f"the {what} is damaged: {error}") from error
+    if any(isinstance(change, PasswordChange) for change in plan.changes):
+        raise PlanFileError(f"the {what} sets a password, which no plan holds")
+    return plan

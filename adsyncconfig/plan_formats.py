@@ -24,7 +24,7 @@ from acl.edit import missing
 
 from .directory import dacl_alone
 from .dsacls import RIGHTS
-from .plan import AnyChange, Change, ValueChange, ace_text, difference
+from .plan import AnyChange, Change, PasswordChange, ValueChange, ace_text, difference
 from .plan_file import Plan
 from .schema import Kind, bundled, bundled_rights
 
@@ -80,7 +80,10 @@ def as_ldif(plan: Plan) -> str:
         "# control lines, as ldifde.exe may, must not be used.",
     ]
     for change in plan.changes:
-        lines += _values(change) if isinstance(change, ValueChange) else _descriptors(change)
+        if isinstance(change, PasswordChange):
+            lines += ["", f"# not expressed: {_plain(change.operation)} {_plain(change.dn)}"]
+        else:
+            lines += _values(change) if isinstance(change, ValueChange) else _descriptors(change)
     return "\n".join(lines) + "\n"
 
 
@@ -128,14 +131,21 @@ def _headings(plan: Plan) -> Iterator[str]:
 
 
 def _commands(change: AnyChange) -> Iterator[str]:
-    """The lines for one object: inheritance, then what is taken away, then what is added."""
-    if isinstance(change, ValueChange):
+    """The lines for one object."""
+    if isinstance(change, PasswordChange):
+        yield "rem not expressed: set its password, which stands in no file"
+    elif isinstance(change, ValueChange):
         for verb, values in (("take away", change.remove), ("add", change.add)):
             yield from (
                 f"rem not expressed: {verb} {change.attribute} {_plain(value)}; dsacls.exe edits permissions alone"
                 for value in values
             )
-        return
+    else:
+        yield from _edits(change)
+
+
+def _edits(change: Change) -> Iterator[str]:
+    """The lines for one object's permissions: inheritance, then what is taken away, then what is added."""
     if change.writes_owner:
         yield f"rem not expressed: the owner becomes {change.after.owner}; dsacls.exe sets no owner"
     if not change.writes_dacl:

@@ -8,7 +8,8 @@ Rule 2: a descriptor stands there twice, as base64 of its bytes and as SDDL for 
 Rule 3: a forest is known by its root domain's name and SID: a laboratory may bear the same names, not the SID.
 Rule 4: a file is made new: what exists under its name, a symbolic link too, is never touched.
 Rule 5: a file says the lowest version that can hold its changes, so that an older program reads what it can do,
-        and refuses the rest. Version 1 holds changes of a DACL, version 2 also those of an owner and of values.
+        and refuses the rest. Version 1 holds changes of a DACL, version 2 also those of an owner and of values,
+        and that a password was set.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .account import Principal
 from .directory import Directory
 from .dn import DistinguishedName
 from .errors import ADSyncConfigError
-from .plan import AnyChange, Change, ValueChange
+from .plan import AnyChange, Change, PasswordChange, ValueChange
 
 __all__ = [
     "ForestIdentity",
@@ -119,6 +120,7 @@ def account_from_json(record: Mapping[str, Any] | None) -> Principal | None:
 #: What a record says of a change of another kind than that of a DACL alone, which version 1 knows.
 _OWNER: Final = "owner"
 _VALUES: Final = "values"
+_PASSWORD: Final = "password"  # noqa: S105 - what is written, never the password itself
 
 
 def version_of(changes: Iterable[AnyChange]) -> int:
@@ -135,6 +137,8 @@ def change_to_json(change: AnyChange) -> dict[str, Any]:
         "dn": change.dn,
         "label": change.label,
     }
+    if isinstance(change, PasswordChange):
+        return {**place, "writes": _PASSWORD, "since": change.since, "canBeUndone": False}
     if isinstance(change, ValueChange):
         values = {"attribute": change.attribute, "add": list(change.add), "remove": list(change.remove)}
         return {**place, "writes": _VALUES, **values}
@@ -151,9 +155,11 @@ def change_from_json(record: Mapping[str, Any]) -> AnyChange:
     dn = _text(record, "dn")
     DistinguishedName.parse(dn)
     writes = record.get("writes")
-    if writes not in (None, _OWNER, _VALUES):
+    if writes not in (None, _OWNER, _VALUES, _PASSWORD):
         raise ValueError(f"a change of '{dn}' writes '{writes}', which nothing here does")
     place = (_text(record, "operation"), _text(record, "domain"), dn, _text(record, "label"))
+    if writes == _PASSWORD:
+        return PasswordChange(*place, since=str(record["since"]))
     if writes == _VALUES:
         added, removed = (tuple(map(_whole_text, record[name])) for name in ("add", "remove"))
         return ValueChange(*place, _text(record, "attribute"), added, removed)

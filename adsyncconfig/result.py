@@ -10,7 +10,7 @@ from acl import Ace, SecurityDescriptor, Sid
 from acl.sddl import ace_to_sddl
 
 from .account import Principal
-from .plan import AnyChange, ValueChange
+from .plan import AnyChange, Change, ValueChange
 
 if TYPE_CHECKING:
     from .effect import Effect
@@ -82,7 +82,7 @@ class ChangeResult:
         values: ValuesChanged | None = None
         if isinstance(change, ValueChange):
             values = ValuesChanged(change.attribute, change.add, change.remove)
-        elif change.writes_owner:
+        elif isinstance(change, Change) and change.writes_owner:
             owner = OwnerChange(change.before.owner, change.after.owner)
         return cls(
             change.dn,
@@ -143,6 +143,11 @@ class SetResult:
     def exit_code(self) -> int:
         """What a command ends with that raised nothing."""
         return 0
+
+    @property
+    def can_be_undone(self) -> bool:
+        """True when the journal takes the run back."""
+        return True
 
     @property
     def details(self) -> tuple[str, ...]:

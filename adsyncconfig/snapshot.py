@@ -340,6 +340,10 @@ class SnapshotDirectory:
             values[key] = [*kept, *add]
         self._contents.write({}, {ordinal: values})
 
+    def set_password(self, dn: str, password: str) -> None:  # noqa: ARG002 - as of every directory
+        """Refused: raises DirectoryError."""
+        raise DirectoryError(f"a snapshot keeps no passwords: set that of '{dn}' on a controller", dn=dn)
+
     @property
     def caller(self) -> None:
         """None: nobody logs on to a file."""

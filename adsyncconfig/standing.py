@@ -2,6 +2,7 @@
 
 Rule 1: of an attribute with values only those of the change are asked for, by a search condition on the object
         itself: a group may have more members than a controller gives at a time (MS-ADTS 3.1.1.3.1.3.3).
+Rule 2: a password is never read; whether it was set shows in pwdLastSet (MS-ADTS 3.1.1.8.7).
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from typing import Final
 from .directory import Directory, Scope
 from .errors import NotFound
 from .filters import Equals
-from .plan import AnyChange, Standing, ValueChange
+from .plan import AnyChange, PasswordChange, Standing, ValueChange
 
-__all__ = ["has_value", "standing"]
+__all__ = ["PASSWORD_SET", "has_value", "standing"]
 
+#: When the password was set; "0" where it has to be changed at the next logon.
+PASSWORD_SET: Final = "pwdLastSet"  # noqa: S105 - the name of an attribute
 _GUID: Final = "objectGUID"
 
 
@@ -29,6 +32,9 @@ def standing(change: AnyChange, local: Directory) -> Standing:
                 value for value in wanted if has_value(local, change.dn, change.attribute, value)
             ),
         )
+    if isinstance(change, PasswordChange):
+        entry = local.get(change.dn, (_GUID, PASSWORD_SET))
+        return Standing(entry.guid(), values=frozenset({entry.text(PASSWORD_SET) or ""}))
     entry = local.get(change.dn, ("nTSecurityDescriptor", _GUID))
     return Standing(entry.guid(), entry.security_descriptor())
 

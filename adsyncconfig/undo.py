@@ -23,9 +23,9 @@ from acl import Ace, Acl, Control, SecurityDescriptor
 from acl.edit import grant, missing, protect, revoke, unprotect
 
 from .directory import Directory
-from .errors import ADSyncConfigError, Conflict, DirectoryError, JournalError, NotFound
+from .errors import ADSyncConfigError, Conflict, DirectoryError, JournalError, NotFound, UnsafePlan
 from .journal import RecordedChange, RecordedRun, read_journal
-from .plan import AnyChange, Change, Standing, ValueChange
+from .plan import AnyChange, Change, PasswordChange, Standing, ValueChange
 from .record import ForestIdentity
 from .result import SetResult
 from .running import RunParameters, finish
@@ -73,7 +73,7 @@ def undo_adsync_permissions(
             continue
         try:
             changes.append(_restoring(change, now, force=run.get("force", False)))
-        except Conflict as error:
+        except (Conflict, UnsafePlan) as error:
             refused.append((change.settled(now), error))
     if not changes and not refused:
         warnings.append("that run changed nothing; there is nothing to undo")
@@ -125,6 +125,8 @@ def _taken_back(change: AnyChange) -> AnyChange:
     """The change that leads from what the run left to what was before it."""
     if isinstance(change, ValueChange):
         return replace(change, add=change.remove, remove=change.add)
+    if isinstance(change, PasswordChange):
+        return change
     return replace(change, before=change.after, after=change.before)
 
 
@@ -132,6 +134,11 @@ def _restoring(change: AnyChange, now: Standing, *, force: bool) -> AnyChange:
     """The change that takes the run back, from what is there now; one that needs nothing. Raises Conflict."""
     if change.is_before(now):
         return change.settled(now)
+    if isinstance(change, PasswordChange):
+        raise UnsafePlan(
+            change.dn,
+            "its password was set, and nobody knows what it was before: it cannot be undone; set another",
+        )
     if isinstance(change, ValueChange):
         if change.is_after(now):
             return _taken_back(change)

@@ -104,6 +104,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.mends:remove_adsync_group_member",
             "Take a direct member out of a group.",
         ),
+        "Set-ADSyncADConnectorAccountPassword": LazyCmdlet(
+            "cli.mends:set_adsync_ad_connector_account_password",
+            "Give a connector account another password.",
+        ),
         "Repair-ADSyncDaclOrder": LazyCmdlet(
             "cli.repairs:repair_adsync_dacl_order",
             "Put an object's permissions in canonical order.",

@@ -7,12 +7,14 @@ from typing import Any
 import click
 
 from .command import CmdletCommand, parameter, switch
+from .new_password import NEW_PASSWORD_VARIABLE, new_password
 from .running import run_change, run_parameters
 
 __all__ = [
     "enable_adsync_inheritance",
     "remove_adsync_access_rule",
     "remove_adsync_group_member",
+    "set_adsync_ad_connector_account_password",
     "set_adsync_object_owner",
 ]
 
@@ -143,3 +145,37 @@ def remove_adsync_group_member(context: click.Context, /, **given: Any) -> None:
     """
     parameters = {"group_dn": given["group_dn"], "member_dn": given["member_dn"]}
     run_change(context, "remove_adsync_group_member", parameters)
+
+
+@click.command("Set-ADSyncADConnectorAccountPassword", cls=CmdletCommand)
+@parameter(
+    "-ADConnectorAccountDN",
+    "--ad-connector-account-dn",
+    position=1,
+    required=True,
+    help="The connector account's DN.",
+)
+@parameter(
+    "--new-password-file",
+    type=click.Path(),
+    help=f"A file whose first line is the new password. Left out: {NEW_PASSWORD_VARIABLE}, or it is asked for.",
+)
+@run_parameters
+@click.pass_context
+def set_adsync_ad_connector_account_password(context: click.Context, /, **given: Any) -> None:
+    """Give a connector account another password, inside TLS alone.
+
+    It cannot be undone, and the password is in no journal and no output. Enter it in Synchronization Service
+    Manager afterwards, or synchronisation stops. Accounts that are no connector's, such as administrators and your
+    own, are refused without -Force; a managed service account has no password to set.
+    """
+    if given["plan_format"] or given["plan_out"]:
+        raise click.UsageError(
+            "a password is kept in no plan: leave --plan-out and --plan-format out", context
+        )
+    account = given["ad_connector_account_dn"]
+    parameters = {
+        "ad_connector_account_dn": account,
+        "new_password": new_password(account, given["new_password_file"]),
+    }
+    run_change(context, "set_adsync_ad_connector_account_password", parameters)

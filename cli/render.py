@@ -46,7 +46,9 @@ def as_text(result: SetResult) -> Iterator[str]:
     yield from _effects(result)
     yield from (printable(line) for line in result.details)
     yield _summary(result)
-    if result.journal:
+    if result.journal and not result.can_be_undone:
+        yield f"The journal is '{printable(result.journal)}'; it says what was done, and cannot take it back."
+    elif result.journal:
         yield f"The journal is '{printable(result.journal)}': Undo-ADSyncPermissions takes this run back with it."
 
 

@@ -296,7 +296,7 @@ def test_what_version_1_can_hold_is_written_as_version_1(snapshot_file: Path, tm
 @pytest.mark.parametrize(
     ("edit", "said"),
     [
-        (lambda change: {**change, "writes": "password"}, "writes 'password', which nothing here does"),
+        (lambda change: {**change, "writes": "colour"}, "writes 'colour', which nothing here does"),
         (lambda change: {**change, "remove": ["x", 7]}, "a value is no text"),
         (lambda change: {**change, "attribute": ""}, "attribute is no text"),
         (lambda change: {key: value for key, value in change.items() if key != "writes"}, "damaged"),

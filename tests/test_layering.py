@@ -23,7 +23,7 @@ WORLD = {
 }  # fmt: skip
 CALLS = {"open", "print", "input", "exec", "eval", "compile", "breakpoint", "__import__"}
 #: What of the Directory protocol writes, and who defines it; everyone else asks apply.py.
-WRITES = {"write_dacl", "write_owner", "modify_values"}
+WRITES = {"write_dacl", "write_owner", "modify_values", "set_password"}
 WRITERS = {"apply.py", "directory.py", "live.py", "snapshot.py"}
 
 
