@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import time
@@ -187,6 +188,21 @@ def test_a_sealed_answer_that_was_changed_on_the_way_is_none(kerberos: KerberosL
             tampering = True
             with pytest.raises(DirectoryError, match="sealed buffer that was changed on the way"):
                 directory.get(OU, ["name"])
+
+
+@pytest.mark.parametrize("scheme", ["ldaps", "ldap"])
+def test_a_connection_that_was_lost_is_made_again_with_a_logon_of_its_own(
+    kerberos: KerberosLab, scheme: str
+) -> None:
+    said: list[str] = []
+    with connect(
+        kerberos, f"{scheme}://{kerberos.controller.host_name}",
+        user=kerberos.administrator, password=PASSWORD, auth="kerberos", notify=said.append,
+    ) as directory:  # fmt: skip
+        directory._session._connection.socket.shutdown(socket.SHUT_RDWR)
+        assert directory.get(OU, ["name"]).text("name") == "Writeback"
+        assert directory.caller == kerberos.administrator
+    assert len(said) == 2
 
 
 def test_by_address_and_without_tls_nothing_says_whose_ticket_is_wanted(kerberos: KerberosLab) -> None:
