@@ -412,6 +412,7 @@ class _Preparation:
             tokens={name: each.token for name, each in examiners.items()},
             examiners=examiners,
             scopes=scopes,
+            is_scoped=expected is not None,
             enabled=None if control is None else not int(control) & _ACCOUNT_DISABLED,
             user_account_control=None if control is None else int(control),
             password_set=_file_time(entry.text("pwdLastSet")),

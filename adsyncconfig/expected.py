@@ -144,7 +144,8 @@ def beyond(ace: Ace, expected: Iterable[Expected]) -> Beyond:
     needed_by: dict[Expected, None] = {}
     for each in expected:
         granted = each.ace
-        if granted.object_type not in (None, ace.object_type):
+        # The full form of a feature stands for itself, and not for entries on single attributes.
+        if granted.object_type != ace.object_type and (granted.object_type is not None or each.wide):
             continue
         rights = DIRECTORY_MAPPING.map(granted.mask)
         covers_here = granted.is_effective and here & rights

@@ -113,7 +113,8 @@ class AccountFacts:
     """A connector account: what it is held to, and its entry.
 
     ``features`` are those of ``audited`` from the catalogue. ``scopes`` are, by feature, the objects that it is
-    granted on, or is to be, as far as they are in what is searched. ``tokens`` and ``examiners`` are by DNS names
+    granted on, or is to be, as far as they are in what is searched; ``is_scoped`` where it is to be granted nothing
+    outside them. ``tokens`` and ``examiners`` are by DNS names
     of domains; a token is None where the account's groups may not be read. Times are in UTC, None where there is
     none; ``last_logon`` is lastLogonTimestamp, which lags up to 14 days behind.
     """
@@ -124,6 +125,7 @@ class AccountFacts:
     tokens: Mapping[str, Token | None]
     examiners: Mapping[str, Examiner]
     scopes: Mapping[Feature, tuple[Target, ...]] = field(default_factory=dict)
+    is_scoped: bool = False
     enabled: bool | None = None
     user_account_control: int | None = None
     password_set: datetime | None = None

@@ -2,6 +2,7 @@
 
 Rule 1: what the catalogue grants for a feature of the account is expected, in any of its forms (``expected``). What
         a full form gives beyond a narrower one that is known is a finding of its own.
+        Where a policy says on what a feature is to be granted, it is expected there and below alone.
 Rule 2: an entry is judged where it is an object's own: by what it gives on the object itself, and on what inherits
         it. What a denial in front takes away again is not given.
 Rule 3: entries of groups count as the account's own, but for those that Windows makes, which everybody or every
@@ -38,6 +39,7 @@ from .mend_steps import grant_feature, remove_rights, then
 from .operations import ORGANIZATIONAL_UNIT
 from .powers import BELOW
 from .rules_groups import leave_group
+from .scopes import covers
 from .words import rights_in_words
 
 __all__ = ["CHECKS", "NAMES", "RULES"]
@@ -84,9 +86,14 @@ def _of_account(
     context: AuditContext, seen: SeenObject, facts: AccountFacts, entries: list[Ace]
 ) -> Iterator[Finding]:
     wide: dict[Rule, list[tuple[Ace, Beyond, Expected]]] = {}
+    features = facts.features
+    if facts.is_scoped:
+        features = tuple(
+            each for each in features if any(covers(scope, seen) for scope in facts.scopes.get(each, ()))
+        )
     for ace in entries:
         assert ace.sid is not None
-        expected = known_in(context).expected(facts.features, seen.dn, seen.object_class, ace.sid)
+        expected = known_in(context).expected(features, seen.dn, seen.object_class, ace.sid)
         more = beyond(ace, expected)
         yield from _excess(context, seen, facts, ace, more)
         narrow = beyond(ace, (each for each in expected if not each.wide))

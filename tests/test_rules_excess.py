@@ -21,7 +21,7 @@ from audit_facts import (
     seen,
 )
 
-from acl import Ace, Sid
+from acl import Ace, SecurityDescriptor, Sid
 from acl.edit import remove, revoke
 from acl.sddl import ace_from_sddl
 from adsyncconfig.catalogue import (
@@ -245,6 +245,19 @@ def test_what_is_needed_below_and_too_much_on_the_container_is_granted_again_fir
         first == f"Set-ADSyncPasswordWritebackPermissions -ADConnectorAccountDN {ACCOUNT_DN} -ADobjectDN {OU}"
     )
     assert same_entry(shlex.split(second)[-1], "(OA;CI;WP;[pwdLastSet];[user];ME)")
+
+
+def test_where_a_policy_says_on_what_a_feature_is_granted_it_is_expected_there_alone() -> None:
+    feature = FEATURES["MsDsConsistencyGuid"]
+    scope = Target(
+        TargetKind.CONTAINER, "contoso.example", OU, OU, "organizationalUnit", SecurityDescriptor()
+    )
+    known = context(feature, scopes={feature: (scope,)}, is_scoped=True)
+    entry = "(OA;CIIO;RPWP;[mS-DS-ConsistencyGuid];[user];ME)"
+    assert look(known, seen(OU, entry)) == []
+    assert look(known, seen(f"OU=Child,{OU}", entry)) == []
+    assert ids(look(known, seen("OU=Elsewhere", entry))) == ["excess-source-anchor"]
+    assert look(context(feature, scopes={feature: (scope,)}), seen("OU=Elsewhere", entry)) == []
 
 
 def test_device_writeback_is_expected_on_its_own_container_alone() -> None:

@@ -353,6 +353,18 @@ def test_a_domain_set_up_as_microsofts_module_does_is_told_what_is_wide(snapshot
     ]  # fmt: skip
 
 
+def test_what_is_granted_and_not_named_is_too_much(snapshot_file: Path) -> None:
+    set_up(snapshot_file, least=True)
+    with adsyncconfig.open_snapshot(snapshot_file) as directory:
+        report = adsyncconfig.invoke_adsync_permissions_audit(
+            directory, ad_connector_account_dn=CONNECTOR, feature=["BasicRead", "ExchangeHybrid"]
+        )
+    assert set(excess_and_takeover(report)) == {
+        "excess-create-or-delete", "excess-exchange-hybrid-wide", "excess-other-right", "excess-replication",
+        "excess-reset-password", "excess-source-anchor",
+    }  # fmt: skip
+
+
 def test_a_domain_as_it_is_made_warns_of_account_operators_alone(snapshot_file: Path) -> None:
     found = [each for each in audited(snapshot_file).findings if each.rule.category.value == "takeover"]
     assert ids(found) == ["takeover-account", "takeover-account-not-restricted"]
@@ -377,3 +389,25 @@ def test_where_an_entry_on_the_account_comes_from_is_said(snapshot_file: Path) -
 def add(path: Path, dn: str, before: SecurityDescriptor, text: str) -> None:
     aces = before.dacl.aces if before.dacl else ()
     replace_descriptor(path, dn, before.with_dacl((*aces, ace_from_sddl(text))).to_bytes())
+
+
+def test_an_audit_by_a_policy_tells_what_is_granted_elsewhere(snapshot_file: Path, tmp_path: Path) -> None:
+    policy = tmp_path / "policy.toml"
+    policy.write_text(
+        f'[[accounts]]\ndn = "{CONNECTOR}"\n  [[accounts.grants]]\n  feature = "UnifiedGroupWriteback"\n'
+        f'  scope = "{WRITEBACK}"\n  least_privilege = true\n',
+        encoding="utf-8",
+    )
+    elsewhere = f"OU=Groups,{CONTOSO}"
+    with adsyncconfig.open_snapshot(snapshot_file) as directory:
+        for dn in (WRITEBACK, elsewhere):
+            adsyncconfig.set_adsync_unified_group_writeback_permissions(
+                directory, ad_connector_account_dn=CONNECTOR, ad_object_dn=dn, least_privilege=True
+            )
+        adsyncconfig.set_adsync_restricted_permissions(
+            directory, ad_connector_account_dn=CONNECTOR, force=True
+        )
+        report = adsyncconfig.invoke_adsync_permissions_audit(directory, policy=policy)
+    found = [each for each in report.findings if each.rule.category.value in ("excess", "takeover")]
+    assert {each.dn for each in found} == {elsewhere}
+    assert ids(found) == ["excess-create-or-delete", "excess-create-or-delete", "excess-write-everything"]
