@@ -35,6 +35,7 @@ from acl.sddl import ace_to_sddl
 
 from .account import Principal
 from .cmdlets import (
+    compare_adsync_snapshot,
     enable_adsync_inheritance,
     export_adsync_snapshot,
     get_adsync_ad_connector_account,
@@ -86,6 +87,7 @@ from .result import ChangeResult, SetResult
 
 if TYPE_CHECKING:
     from .account_password import PasswordResult
+    from .comparison import Comparison
     from .connectors import ConnectorAccount, ConnectorAccounts
     from .credential import Method
     from .diagnosis import Diagnosis, DiagnosisResult
@@ -107,6 +109,7 @@ __version__ = "0.1.0"
 #: Names that are imported when they are asked for, by the module that has them: most processes need none.
 _LATE = {
     "AuditReport": "findings",
+    "Comparison": "comparison",
     "ExportResult": "export",
     "ConnectorAccount": "connectors",
     "ConnectorAccounts": "connectors",
@@ -138,6 +141,7 @@ __all__ = [
     "AuthenticationFailed",
     "Busy",
     "ChangeResult",
+    "Comparison",
     "Conflict",
     "ConnectorAccount",
     "ConnectorAccounts",
@@ -174,6 +178,7 @@ __all__ = [
     "Unreachable",
     "UnsafePlan",
     "ace_to_sddl",
+    "compare_adsync_snapshot",
     "connect",
     "default_journal",
     "enable_adsync_inheritance",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .account_password import PasswordResult
     from .apply import Notify
     from .audit_context import AuditParameters
+    from .comparison import Comparison
     from .connectors import ConnectorAccounts
     from .devices import DeviceParameters
     from .diagnosis import DiagnosisParameters, DiagnosisResult
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
     from .repair import RepairResult
     from .result import SetResult
     from .running import RunParameters
+    from .snapshot import SnapshotDirectory
 
 __all__ = [
+    "compare_adsync_snapshot",
     "enable_adsync_inheritance",
     "export_adsync_snapshot",
     "get_adsync_ad_connector_account",
@@ -194,6 +197,16 @@ def get_adsync_objects_with_inheritance_disabled(
     from .inheritance import search_protected  # noqa: PLC0415
 
     return search_protected(directory, search_base, object_class, notify=notify)
+
+
+def compare_adsync_snapshot(reference: SnapshotDirectory, difference: SnapshotDirectory) -> Comparison:
+    """Whose permissions changed between two snapshots, entry by entry; what came, went and was renamed.
+
+    The differences are read from both files when they are iterated over.
+    """
+    from .comparing import compare_snapshots  # noqa: PLC0415
+
+    return compare_snapshots(reference, difference)
 
 
 def export_adsync_snapshot(

@@ -187,6 +187,25 @@ class SnapshotDirectory:
         return self._root
 
     @property
+    def path(self) -> Path:
+        """The file."""
+        return self._contents.path
+
+    @property
+    def index(self) -> Index:
+        """Where everything stands in it."""
+        return self._contents.index
+
+    def descriptor(self, number: int) -> bytes | None:
+        """The bytes of the descriptor that the file has under a number."""
+        return self._contents.numbered(number)
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What was searched when the snapshot was taken, where its file says so."""
+        return self._contents.index.header.bases
+
+    @property
     def taken(self) -> str | None:
         """When the snapshot was taken (ISO 8601, UTC), where its file says so."""
         return self._contents.index.header.taken

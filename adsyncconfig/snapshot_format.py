@@ -120,6 +120,11 @@ class Header:
         return _texts(self.more.get("notRead"))
 
     @property
+    def bases(self) -> tuple[str, ...]:
+        """What the export searched: DNs."""
+        return _texts(self.more.get("bases"))
+
+    @property
     def taken(self) -> str | None:
         """When the snapshot was taken: ISO 8601, in UTC."""
         value = self.more.get("taken")

@@ -17,7 +17,7 @@ from .binding import printable
 from .command import CmdletCommand, parameter, switch
 from .connect import connection_parameters, open_directory
 from .outcome import guard
-from .running import account_parameters, progress
+from .running import account_parameters, form_of, progress
 
 if TYPE_CHECKING:
     from adsyncconfig.findings import AuditReport
@@ -82,7 +82,7 @@ def invoke_adsync_permissions_audit(context: click.Context, /, **given: Any) -> 
     def action() -> int:
         import adsyncconfig  # noqa: PLC0415 - help and completion do without
 
-        form = _form(given)
+        form = form_of(given, next(iter(formats.FORMS)))
         output = None if given["output"] is None else Path(given["output"])
         if output is not None and os.path.lexists(output) and not given["force"]:
             raise adsyncconfig.ParameterError(f"'{output}' is there already: name a new file, or add -Force")
@@ -107,16 +107,6 @@ def invoke_adsync_permissions_audit(context: click.Context, /, **given: Any) -> 
         return report.exit_code
 
     guard(context, action)
-
-
-def _form(given: dict[str, Any]) -> str:
-    """The form to print in. Raises ParameterError where two are asked for."""
-    from adsyncconfig import ParameterError  # noqa: PLC0415
-
-    form: str | None = given["format"]
-    if given["json"] and form not in (None, "json"):
-        raise ParameterError(f"--json and --format {form} contradict each other: give one")
-    return "json" if given["json"] else form or next(iter(formats.FORMS))
 
 
 def _warn(report: AuditReport) -> None:

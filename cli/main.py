@@ -72,6 +72,10 @@ command of its own name. 'adsyncconfig <Cmdlet> -?' tells more.""",
             "cli.snapshots:export_adsync_snapshot",
             "Write the directory to a file that every command runs on.",
         ),
+        "Compare-ADSyncSnapshot": LazyCmdlet(
+            "cli.snapshots:compare_adsync_snapshot",
+            "Tell whose permissions changed between two such files.",
+        ),
         "Get-ADSyncADConnectorAccount": LazyCmdlet(
             "cli.reports:get_adsync_ad_connector_account",
             "Find the connector accounts of the forest.",

@@ -16,7 +16,7 @@ from .binding import printable
 from .command import CmdletCommand, parameter, switch
 from .connect import connection_parameters, open_directory
 from .outcome import guard
-from .running import Declaration, declared
+from .running import Declaration, declared, form_of
 
 if TYPE_CHECKING:
     from adsyncconfig import ConnectorAccounts, InheritanceSearch, ObjectPermissions
@@ -47,16 +47,6 @@ def _format(*forms: str) -> Declaration:
     )
 
 
-def _form(given: dict[str, Any], default: str) -> str:
-    """The form to print in. Raises ParameterError where two are asked for."""
-    from adsyncconfig import ParameterError  # noqa: PLC0415 - help and completion do without
-
-    form: str | None = given["format"]
-    if given["json"] and form not in (None, "json"):
-        raise ParameterError(f"--json and --format {form} contradict each other: give one")
-    return "json" if given["json"] else form or default
-
-
 @click.command("Get-ADSyncADConnectorAccount", cls=CmdletCommand)
 @_format("list", "table", "json")
 @_read_parameters
@@ -73,7 +63,7 @@ def get_adsync_ad_connector_account(context: click.Context, /, **given: Any) -> 
     def action() -> int:
         import adsyncconfig  # noqa: PLC0415 - help and completion do without
 
-        form = _form(given, "list")
+        form = form_of(given, "list")
         with open_directory(context) as directory:
             found = adsyncconfig.get_adsync_ad_connector_account(directory)
         _warn(found.warnings)
@@ -165,7 +155,7 @@ def get_adsync_objects_with_inheritance_disabled(context: click.Context, /, **gi
 
         from .running import tell  # noqa: PLC0415
 
-        form = _form(given, "table")
+        form = form_of(given, "table")
         with open_directory(context) as directory:
             search = adsyncconfig.get_adsync_objects_with_inheritance_disabled(
                 directory,
@@ -234,7 +224,7 @@ def show_adsync_ad_object_permissions(context: click.Context, /, **given: Any) -
     def action() -> int:
         import adsyncconfig  # noqa: PLC0415
 
-        form = _form(given, "dsacls")
+        form = form_of(given, "dsacls")
         with open_directory(context) as directory:
             shown = adsyncconfig.show_adsync_ad_object_permissions(
                 directory, ad_object_dn=given["ad_object_dn"]

@@ -24,6 +24,7 @@ __all__ = [
     "Declaration",
     "account_parameters",
     "declared",
+    "form_of",
     "progress",
     "run_change",
     "run_parameters",
@@ -145,6 +146,16 @@ def run_change(context: click.Context, function_name: str, parameters: Mapping[s
 def tell(line: str) -> None:
     """Say a step on standard error, as -Verbose does in PowerShell."""
     click.echo(f"VERBOSE: {printable(line)}", err=True)
+
+
+def form_of(given: Mapping[str, Any], default: str) -> str:
+    """The form to print in, from --format and --json. Raises ParameterError where two are asked for."""
+    from adsyncconfig import ParameterError  # noqa: PLC0415 - help and completion do without
+
+    form: str | None = given["format"]
+    if given["json"] and form not in (None, "json"):
+        raise ParameterError(f"--json and --format {form} contradict each other: give one")
+    return "json" if given["json"] else form or default
 
 
 def progress(*, verbose: bool) -> Callable[[str], None] | None:
