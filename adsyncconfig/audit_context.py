@@ -41,7 +41,7 @@ from .filters import AllOf, AnyOf, Equals, StartsWith
 from .findings import AuditedAccount
 from .forest import domain_of, domains
 from .grants import names_of
-from .inference import DEVICE_FEATURES, features_told
+from .inference import DEVICE_FEATURES, features_told, is_of_cloud_sync
 from .operations import names_of_operations, operations_of
 from .origin import ADMIN_SD_HOLDER, Origins
 from .plan import Target
@@ -73,7 +73,6 @@ _RANKS: Final = {
 }
 #: FILETIME counts 100 ns from here (MS-DTYP 2.3.3).
 _EPOCH: Final = datetime(1601, 1, 1, tzinfo=UTC)
-_GMSA: Final = "msDS-GroupManagedServiceAccount"
 #: How many written-back groups are looked at to learn where they are.
 _SOME_GROUPS: Final = 1000
 #: The features whose containers are watched: what the account makes there, it owns.
@@ -126,7 +125,7 @@ class _Found:
     @property
     def is_cloud(self) -> bool:
         """True for the kind of account that Cloud Sync uses."""
-        return self.object_class == _GMSA
+        return is_of_cloud_sync(self.object_class)
 
 
 def prepare(

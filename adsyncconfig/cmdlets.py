@@ -341,12 +341,16 @@ def set_adsync_object_owner(
 
 
 def test_adsync_permissions(
-    directory: Directory, *, feature: str | Sequence[str], **parameters: Unpack[DiagnosisParameters]
+    directory: Directory,
+    *,
+    feature: str | Sequence[str] = (),  # noqa: PT028 - no test, though it is called so
+    **parameters: Unpack[DiagnosisParameters],
 ) -> DiagnosisResult:
     """Tell whether a connector account can do what features need, and where not, why and what mends it.
 
-    ``feature`` are names of ``catalogue.FEATURES``, DeviceWriteback or types of Cloud Sync, in any case; see
-    ``DiagnosisParameters`` for the others and ``diagnose`` for what it raises.
+    ``feature`` are names of ``catalogue.FEATURES``, DeviceWriteback or types of Cloud Sync, in any case; left out,
+    those that the account's permissions tell. See ``DiagnosisParameters`` for the others and ``diagnose`` for what
+    it raises.
     """
     from .diagnosis import diagnose  # noqa: PLC0415
 

@@ -6,7 +6,8 @@ what does not go is given with its reason and what mends it (``mending``).
 
 Rule 1: what is granted by entries of the objects' own counts, where there are such objects and all of them have it.
 Rule 2: what cannot be known is no success.
-Rule 3: rights on the root of a domain are looked for there, whatever the target.
+Rule 3: where no feature is named, those are tried that the account's own entries tell, and the result says so.
+Rule 4: rights on the root of a domain are looked for there, whatever the target.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ from .prospects import container_of, examiner_in
 from .schema import Kind, Schema
 from .shortfalls import Cause, Shortfall, not_looked_at, shortfalls
 from .targets import named_target, targets
+from .told import told_features
 from .words import rights_in_words
 
 __all__ = ["Diagnosis", "DiagnosisParameters", "DiagnosisResult", "diagnose"]
@@ -86,11 +88,13 @@ class Diagnosis:
 
 @dataclass(frozen=True, slots=True)
 class DiagnosisResult:
-    """What Test-ADSyncPermissions found."""
+    """What Test-ADSyncPermissions found; ``inferred`` where the account's permissions told the features."""
 
     account: Principal
     diagnoses: tuple[Diagnosis, ...]
     warnings: tuple[str, ...] = ()
+    features: tuple[str, ...] = ()
+    inferred: bool = False
 
     @property
     def works(self) -> bool:
@@ -102,6 +106,8 @@ class DiagnosisResult:
         return {
             "cmdlet": CMDLET,
             "account": {"dn": self.account.dn, "sid": str(self.account.sid), "name": self.account.name},
+            "features": list(self.features),
+            "inferred": self.inferred,
             "works": self.works,
             "operations": [each.to_json() for each in self.diagnoses],
             "warnings": list(self.warnings),
@@ -109,16 +115,18 @@ class DiagnosisResult:
 
 
 def diagnose(directory: Directory, names: Sequence[str], given: DiagnosisParameters) -> DiagnosisResult:
-    """Try what the features of these names do.
+    """Try what the features of these names do; without a name, those that the account's permissions tell.
 
     Raises ParameterError for a name that is none, and for an object to which no feature does anything; UnknownName
     for an account or object that is not there.
     """
-    features = features_named(names)
+    features = features_named(names) if names else []
     object_dn = given.get("ad_object_dn")
     if object_dn is not None:
         DistinguishedName.parse(object_dn, what="-ADobjectDN")
     account = account_of(directory, given)
+    if not names:
+        features = told_features(directory, account, object_dn)
     look_below = given.get("look_below")
     limit = DEFAULT_LIMIT if look_below is None else look_below
     run = _Run(directory, account, features)
@@ -140,7 +148,13 @@ def diagnose(directory: Directory, names: Sequence[str], given: DiagnosisParamet
             f"'{object_dn or directory.root.default_naming_context}': name an OU, a domain, or an object of the "
             "classes that it is about"
         )
-    return DiagnosisResult(account, tuple(dict.fromkeys(found)), tuple(warnings))
+    return DiagnosisResult(
+        account,
+        tuple(dict.fromkeys(found)),
+        tuple(warnings),
+        features=tuple(dict.fromkeys(each.name for each in features)),
+        inferred=not names,
+    )
 
 
 def _places(

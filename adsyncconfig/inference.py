@@ -29,7 +29,7 @@ from .catalogue import (
 )
 from .schema import Kind
 
-__all__ = ["DEVICE_FEATURES", "features_told"]
+__all__ = ["DEVICE_FEATURES", "features_told", "is_of_cloud_sync"]
 
 Names = Mapping[tuple[Kind, str], UUID]
 
@@ -49,6 +49,11 @@ def features_told(
         if here and any(_holds(ace, grant, names) for ace in own):
             told[feature.name] = feature
     yield from told.values()
+
+
+def is_of_cloud_sync(object_class: str) -> bool:
+    """True for the kind of account that Cloud Sync uses, a group managed service account."""
+    return object_class == "msDS-GroupManagedServiceAccount"
 
 
 def _holds(ace: Ace, grant: Grant, names: Names) -> bool:

@@ -330,7 +330,8 @@ def _blocked_containers(context: AuditContext, survey: Surveyed) -> Iterator[Fin
 
 
 def _stops(context: AuditContext, seen: SeenObject) -> bool:  # noqa: ARG001 - a check takes both
-    if seen.descriptor is None or seen.is_critical or seen.object_class in CONTAINERS:
+    # Objects alike are asked about by this alone, critical ones and others.
+    if seen.descriptor is None or seen.object_class in CONTAINERS:
         return False
     return seen.descriptor.dacl_is_protected
 

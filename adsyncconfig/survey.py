@@ -63,12 +63,12 @@ def streamed(
     *,
     lost: Callable[[str], None],
     tell: Notify,
-    pauses: Sequence[float] = _PAUSES,
+    pauses: Sequence[float] | None = None,
 ) -> Iterator[Entry]:
     """The entries below the base, each once, though the connection be lost; ``lost`` is told what was not read."""
     seen = array("q")
     before = array("q")
-    for pause in (*pauses, None):
+    for pause in (*(_PAUSES if pauses is None else pauses), None):
         try:
             for entry in base.directory.search(base.dn, condition, attributes):
                 digest = hash(entry.dn)

@@ -38,17 +38,16 @@ Examples:
 \b
   Test-ADSyncPermissions -Feature PasswordWriteback,BasicRead -ADConnectorAccountDN "$account"
   Test-ADSyncPermissions -Feature UnifiedGroupWriteback -ADConnectorAccountDN "$account" -ADobjectDN "$ou"
-  Test-ADSyncPermissions -Feature ExchangeHybrid -ADConnectorAccountDN "$account" -ADobjectDN "$user"
+  Test-ADSyncPermissions -ADConnectorAccountDN "$account" -ADobjectDN "$user"
 """,
 )
 @parameter(
     "-Feature",
     "--feature",
     multiple=True,
-    required=True,
     help="What to test, with commas between: BasicRead, ExchangeHybrid, ExchangeMailPublicFolder, "
     "MsDsConsistencyGuid, PasswordHashSync, PasswordWriteback, UnifiedGroupWriteback, DeviceWriteback, or a "
-    "permission type of Cloud Sync.",
+    "permission type of Cloud Sync. Left out: the features that the account's permissions tell.",
 )
 @account_parameters
 @parameter(
@@ -76,16 +75,22 @@ def test_adsync_permissions(context: click.Context, /, **given: Any) -> None:
     def action() -> int:
         import adsyncconfig  # noqa: PLC0415 - help and completion do without
 
+        names = [name for value in given["feature"] for name in value.split(",") if name.strip()]
+        if given["feature"] and not names:
+            raise adsyncconfig.ParameterError("-Feature is empty: name what to test, or leave it out")
         with open_directory(context) as directory:
             result = adsyncconfig.test_adsync_permissions(
                 directory,
-                feature=[name for value in given["feature"] for name in value.split(",") if name.strip()],
+                feature=names,
                 ad_connector_account_name=given["ad_connector_account_name"],
                 ad_connector_account_domain=given["ad_connector_account_domain"],
                 ad_connector_account_dn=given["ad_connector_account_dn"],
                 ad_object_dn=given["ad_object_dn"],
                 look_below=given["look_below"],
             )
+        if result.inferred:
+            told = ", ".join(result.features)
+            click.echo(f"No -Feature was given; the account's permissions tell: {printable(told)}.", err=True)
         for warning in result.warnings:
             click.echo(f"WARNING: {printable(warning)}", err=True)
         if given["json"]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -171,3 +175,155 @@ def test_inheritance_that_is_blocked_is_told_at_the_container_with_what_is_below
         f"Set-ADSyncPasswordWritebackPermissions -ADConnectorAccountDN {ACCOUNT} -ADobjectDN '{USERS}'"
     )
     assert {each.origin for each in blocked.evidence} == {DOMAIN}
+
+
+def granted(path: Path, function: str, **parameters: Any) -> None:
+    with adsyncconfig.open_snapshot(path) as directory:
+        getattr(adsyncconfig, function)(directory, ad_connector_account_dn=ACCOUNT, **parameters)
+
+
+ANCHOR = "23773dc2-b63a-11d2-90e1-00c04fd91ab1"
+USER_CLASS = "bf967aba-0de6-11d0-a285-00aa003049e2"
+HOLDER = f"CN=AdminSDHolder,CN=System,{DOMAIN}"
+
+
+def test_a_deny_that_names_the_account_is_mended_and_one_of_a_group_is_only_told(snapshot_file: Path) -> None:
+    granted(snapshot_file, "set_adsync_ms_ds_consistency_guid_permissions")
+    own = f"(OD;CIIO;WP;{ANCHOR};{USER_CLASS};{SID})"
+    group = f"(OD;CIIO;WP;{ANCHOR};{USER_CLASS};AU)"
+    add(snapshot_file, USERS, own)
+    (mended,) = of(audited(snapshot_file), "ineffective-deny")
+    assert mended.mend == f"Remove-ADSyncAccessRule -ADobjectDN '{USERS}' -Rule '{own}'"
+    add(snapshot_file, OU, group)
+    (told,) = (each for each in of(audited(snapshot_file), "ineffective-deny") if each.dn == OU)
+    assert told.mend is None
+    assert told.trustee == "NT AUTHORITY\\Authenticated Users"
+    assert told.advice is not None
+
+
+def test_a_deny_that_decides_nothing_of_the_features_is_no_finding(snapshot_file: Path) -> None:
+    granted(snapshot_file, "set_adsync_ms_ds_consistency_guid_permissions")
+    add(snapshot_file, USERS, f"(D;CI;SD;;;{SID})")
+    assert not of(audited(snapshot_file), "ineffective-deny")
+
+
+def test_an_order_that_matters_is_told_with_what_would_change(snapshot_file: Path) -> None:
+    allow = f"(OA;CIIO;WP;{ANCHOR};{USER_CLASS};{SID})"
+    deny = f"(OD;CIIO;WP;{ANCHOR};{USER_CLASS};{SID})"
+    granted(snapshot_file, "set_adsync_ms_ds_consistency_guid_permissions", ad_object_dn=USERS)
+    front = [ace_from_sddl(allow), ace_from_sddl(deny)]
+    change(snapshot_file, USERS, lambda aces: (*front, *(each for each in aces if each.sid != front[0].sid)))
+    (found,) = of(audited(snapshot_file, feature=["MsDsConsistencyGuid"]), "ineffective-order")
+    assert "in order, write mS-DS-ConsistencyGuid of a user: no" in found.message
+    assert found.mend == f"Repair-ADSyncDaclOrder -ADobjectDN '{USERS}'"
+
+
+def test_an_order_among_others_entries_is_not_the_connector_s(snapshot_file: Path) -> None:
+    add(snapshot_file, USERS, "(A;;RP;;;AU)")
+    change(snapshot_file, USERS, lambda aces: (*aces, ace_from_sddl("(D;;SD;;;S-1-5-32-546)")))
+    assert not of(audited(snapshot_file), "ineffective-order")
+
+
+def test_inherit_only_entries_on_admin_sd_holder_do_nothing(snapshot_file: Path) -> None:
+    granted(snapshot_file, "set_adsync_ms_ds_consistency_guid_permissions", compat="1.x")
+    found = [each for each in of(audited(snapshot_file), "missing-inherit-only") if each.dn == HOLDER]
+    (idle,) = found
+    assert idle.mend is not None
+    assert idle.mend.startswith(f"Remove-ADSyncAccessRule -ADobjectDN {HOLDER} -Rule '(OA;CIIO;")
+    granted(snapshot_file, "set_adsync_ms_ds_consistency_guid_permissions", include_admin_sd_holders=True)
+    assert not [each for each in of(audited(snapshot_file), "missing-inherit-only") if each.dn == HOLDER]
+
+
+def test_entries_that_others_hold_twice_are_not_the_connector_s(snapshot_file: Path) -> None:
+    add(snapshot_file, OU, "(A;CI;RPWP;;;S-1-5-32-548)", "(A;CI;RP;;;S-1-5-32-548)")
+    assert not ids(audited(snapshot_file)) & {"debris-duplicate", "debris-inherited-already"}
+    add(snapshot_file, OU, f"(A;CI;RPWP;;;{SID})", f"(A;CI;RP;;;{SID})", f"(A;CIIO;LC;;;{SID})")
+    (found,) = of(audited(snapshot_file), "debris-duplicate")
+    assert found.mend == f"Remove-ADSyncAccessRule -ADobjectDN {OU} -Rule '(A;CI;RP;;;{SID})'"
+
+
+def test_a_connector_owns_what_it_wrote_back_and_nothing_else(snapshot_file: Path) -> None:
+    owned = replace(
+        descriptor_of(snapshot_file, f"CN=Team Blue,{OU}"), owner=ace_from_sddl(f"(A;;RP;;;{SID})").sid
+    )
+    for dn in (f"CN=Team Blue,{OU}", USER):
+        replace_descriptor(snapshot_file, dn, owned.to_bytes())
+    assert {each.dn for each in of(audited(snapshot_file), "debris-owner")} == {f"CN=Team Blue,{OU}", USER}
+    name = "Group_5a3c1c5e-6d0f-4b8e-9a51-0c0ffee0000a"
+    edit_entry(
+        snapshot_file,
+        f"CN=Team Blue,{OU}",
+        lambda record: record["attributes"].update(adminDescription=[name]),
+    )
+    (found,) = of(audited(snapshot_file), "debris-owner")
+    assert found.dn == USER
+    domain_admins = f"{SID.rpartition('-')[0]}-512"
+    assert found.mend == f"Set-ADSyncObjectOwner -ADobjectDN '{USER}' -Owner {domain_admins}"
+
+
+def test_group_writeback_on_a_domain_alone_creates_no_groups(snapshot_file: Path) -> None:
+    granted(snapshot_file, "set_adsync_unified_group_writeback_permissions", force=True)
+    (found,) = of(audited(snapshot_file), "missing-group-creation")
+    assert found.dn == DOMAIN
+    assert found.mend is None  # nothing tells which OU is meant
+    name = "Group_5a3c1c5e-6d0f-4b8e-9a51-0c0ffee0000a"
+    edit_entry(
+        snapshot_file,
+        f"CN=Team Blue,{OU}",
+        lambda record: record["attributes"].update(adminDescription=[name]),
+    )
+    (found,) = of(audited(snapshot_file), "missing-group-creation")
+    assert found.mend == (
+        f"Set-ADSyncUnifiedGroupWritebackPermissions -ADConnectorAccountDN {ACCOUNT} -ADobjectDN {OU}"
+    )
+    granted(snapshot_file, "set_adsync_unified_group_writeback_permissions", ad_object_dn=OU)
+    assert not of(audited(snapshot_file), "missing-group-creation")
+
+
+def test_what_windows_marks_as_critical_and_the_connector_itself_are_not_synchronised(
+    snapshot_file: Path,
+) -> None:
+    granted(snapshot_file, "set_adsync_ms_ds_consistency_guid_permissions")
+    granted(snapshot_file, "set_adsync_restricted_permissions")
+    closed = protect(descriptor_of(snapshot_file, USER), keep_inherited=False)
+    for dn in (USER, f"CN=Guest,CN=Users,{DOMAIN}"):
+        replace_descriptor(snapshot_file, dn, closed.to_bytes())
+    critical = {"isCriticalSystemObject": ["TRUE"]}
+    edit_entry(
+        snapshot_file, f"CN=Guest,CN=Users,{DOMAIN}", lambda record: record["attributes"].update(critical)
+    )
+    found = {each.dn for each in of(audited(snapshot_file), "missing-inheritance-blocked")}
+    assert USER in found
+    assert not found & {f"CN=Guest,CN=Users,{DOMAIN}", ACCOUNT}
+
+
+def test_a_search_base_takes_what_it_inherits_for_its_own_and_says_where_it_comes_from(
+    snapshot_file: Path,
+) -> None:
+    granted(snapshot_file, "set_adsync_ms_ds_consistency_guid_permissions")
+    add(snapshot_file, USERS, f"(OD;CIIO;WP;{ANCHOR};{USER_CLASS};{SID})")
+    nested = f"OU=Nested,{OU}"
+    report = audited(snapshot_file, search_base=nested)
+    assert report.bases == (nested,)
+    assert report.accounts[0].features == ("MsDsConsistencyGuid",)
+    assert not of(report, "missing-grant")
+    assert {place.dn for place in report.tree} == {nested}
+
+
+def test_the_command_writes_a_new_file_for_its_owner_alone(snapshot_file: Path, tmp_path: Path) -> None:
+    output = tmp_path / "audit.json"
+    line = [
+        sys.executable,
+        "-c",
+        "from cli.main import adsyncconfig as a; a()",
+        "Invoke-ADSyncPermissionsAudit",
+    ]
+    line += ["--snapshot", str(snapshot_file), "--format", "json", "--output", str(output)]
+    first = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert first.returncode == 3, first.stderr
+    assert output.stat().st_mode & 0o777 == 0o600
+    assert json.loads(output.read_text())["read"] > 50
+    again = subprocess.run(line, capture_output=True, text=True, check=False)
+    assert again.returncode == 2
+    assert "is there already: name a new file, or add -Force" in again.stderr
+    assert subprocess.run([*line, "-Force"], capture_output=True, check=False).returncode == 3

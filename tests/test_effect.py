@@ -459,6 +459,33 @@ def test_a_grant_is_found_to_work_and_its_origin_told(snapshot_file: Path) -> No
     assert (origin.kind.value, origin.dn, ace_to_sddl(origin.entry)) == ("inherited", OU, WHOLE)
 
 
+def test_without_a_feature_those_are_tried_that_the_account_s_entries_tell(snapshot_file: Path) -> None:
+    user = f"CN=User One,OU=Users Synced,{DOMAIN}"
+    with adsyncconfig.open_snapshot(snapshot_file) as directory:
+        with pytest.raises(
+            adsyncconfig.ParameterError, match="tell no feature: name what to test with -Feature"
+        ):
+            adsyncconfig.test_adsync_permissions(
+                directory, ad_connector_account_dn=CONNECTOR_DN, ad_object_dn=user
+            )
+        run(directory, "set_adsync_password_writeback_permissions", "")
+        run(directory, "set_adsync_unified_group_writeback_permissions", OU)
+        of_user = adsyncconfig.test_adsync_permissions(
+            directory, ad_connector_account_dn=CONNECTOR_DN, ad_object_dn=user
+        )
+        of_group = adsyncconfig.test_adsync_permissions(
+            directory, ad_connector_account_dn=CONNECTOR_DN, ad_object_dn=f"CN=Team Deep,OU=Nested,{OU}"
+        )
+    assert of_user.inferred
+    assert of_user.features == ("PasswordWriteback",)
+    assert {each.feature for each in of_user.diagnoses} == {"PasswordWriteback"}
+    assert of_user.works
+    assert set(of_group.features) == {"PasswordWriteback", "UnifiedGroupWriteback"}
+    # What is told and does nothing to a group is not in the way.
+    assert {each.feature for each in of_group.diagnoses} == {"UnifiedGroupWriteback"}
+    assert of_group.works
+
+
 def test_a_deny_is_named_with_the_object_that_it_stands_on(snapshot_file: Path) -> None:
     deny = Ace.deny(Sid.AUTHENTICATED_USERS, 0x20, flags=2, object_type=MEMBER)
     with adsyncconfig.open_snapshot(snapshot_file) as directory:
