@@ -274,7 +274,8 @@ def test_group_writeback_on_a_domain_alone_creates_no_groups(snapshot_file: Path
     )
     (found,) = of(audited(snapshot_file), "missing-group-creation")
     assert found.mend == (
-        f"Set-ADSyncUnifiedGroupWritebackPermissions -ADConnectorAccountDN {ACCOUNT} -ADobjectDN {OU}"
+        f"Set-ADSyncUnifiedGroupWritebackPermissions -ADConnectorAccountDN {ACCOUNT} -ADobjectDN {OU} "
+        "-LeastPrivilege"
     )
     granted(snapshot_file, "set_adsync_unified_group_writeback_permissions", ad_object_dn=OU)
     assert not of(audited(snapshot_file), "missing-group-creation")
