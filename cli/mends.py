@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from .command import CmdletCommand, parameter, switch
-from .new_password import NEW_PASSWORD_VARIABLE, new_password
 from .running import run_change, run_parameters
 
 __all__ = [
@@ -158,7 +157,7 @@ def remove_adsync_group_member(context: click.Context, /, **given: Any) -> None:
 @parameter(
     "--new-password-file",
     type=click.Path(),
-    help=f"A file whose first line is the new password. Left out: {NEW_PASSWORD_VARIABLE}, or it is asked for.",
+    help="A file whose first line is the new password. Left out: ADSYNCCONFIG_NEW_PASSWORD, or it is asked for.",
 )
 @run_parameters
 @click.pass_context
@@ -173,6 +172,8 @@ def set_adsync_ad_connector_account_password(context: click.Context, /, **given:
         raise click.UsageError(
             "a password is kept in no plan: leave --plan-out and --plan-format out", context
         )
+    from .new_password import new_password  # noqa: PLC0415 - help and completion do without
+
     account = given["ad_connector_account_dn"]
     parameters = {
         "ad_connector_account_dn": account,

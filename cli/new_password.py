@@ -12,7 +12,7 @@ import click
 
 from .binding import printable
 
-__all__ = ["NEW_PASSWORD_VARIABLE", "new_password"]
+__all__ = ["new_password"]
 
 NEW_PASSWORD_VARIABLE: Final = "ADSYNCCONFIG_NEW_PASSWORD"  # noqa: S105 - the name of the variable
 
