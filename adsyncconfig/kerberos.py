@@ -157,8 +157,7 @@ def translated(attempt: Attempt) -> Iterator[None]:
     try:
         yield
     except gssapi.exceptions.GSSError as error:
-        # Not "from error": a chained traceback prints locals of the library's, where a debugger shows them.
-        raise explained(error, attempt).error from None
+        raise explained(error, attempt).error from None  # the library's own error holds the credentials
 
 
 def _name(principal: str | None) -> Any:

@@ -168,6 +168,7 @@ def open_directory(context: click.Context) -> Directory:
     from adsyncconfig import ParameterError  # noqa: PLC0415
 
     options = _options(context, _configuration())
+    _dropped(context, options)
     servers, snapshot = options["server"], options["snapshot"]
     if servers and snapshot:
         ranks = {name: _rank(context, name) for name in ("server", "snapshot")}
@@ -233,6 +234,14 @@ def _options(context: click.Context, configuration: Mapping[str, Any]) -> dict[s
         if value in (None, ()):
             options[name] = configuration.get(name)
     return options
+
+
+def _dropped(context: click.Context, options: dict[str, Any]) -> None:
+    """Leave out what another way to log on goes with, where the way is said in a place that wins (rule 1)."""
+    auth = options["auth"]
+    for name, way in (("keytab", "kerberos"), ("client_cert", "certificate"), ("client_key", "certificate")):
+        if auth not in (None, "auto", way) and _rank(context, "auth") > _rank(context, name):
+            options[name] = None
 
 
 def _rank(context: click.Context, name: str) -> int:

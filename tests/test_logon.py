@@ -44,6 +44,23 @@ def test_the_way_is_taken_from_the_environment_the_configuration_file_or_the_lin
         assert run(*ARGUMENTS, "--auth", "simple", env=env, cmdlet=SHOW).returncode == 0
 
 
+def test_a_way_on_the_line_wins_over_what_the_environment_or_the_configuration_file_has_for_another(
+    contoso: DomainController, tmp_path: Path
+) -> None:
+    folder = tmp_path / "config" / "adsyncconfig"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('keytab = "/nonexistent"\n')
+    by_file = connection(contoso, XDG_CONFIG_HOME=str(folder.parent))
+    by_environment = connection(contoso, ADSYNCCONFIG_KEYTAB="/nonexistent")
+    for env in (by_file, by_environment):
+        assert run(*ARGUMENTS, "--auth", "simple", env=env, cmdlet=SHOW).returncode == 0
+        assert_one_line_error(
+            run(*ARGUMENTS, env=env, cmdlet=SHOW), 2, "keytab '/nonexistent'|needs the package gssapi"
+        )
+    done = run(*ARGUMENTS, "--auth", "simple", "--keytab", "x", env=by_file, cmdlet=SHOW)
+    assert_one_line_error(done, 2, "--keytab goes with --auth kerberos, not with simple")
+
+
 def test_a_way_that_there_is_not_is_a_wrong_command_line(contoso: DomainController) -> None:
     done = run(*ARGUMENTS, "--auth", "digest", env=connection(contoso), cmdlet=SHOW)
     assert_one_line_error(done, 2, "'digest'.*kerberos", lines=2)
