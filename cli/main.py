@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .command import CmdletGroup, LazyCmdlet, parameter
+from .command import CmdletGroup, LazyCmdlet
 from .completion import SHELLS, script
 
 __all__ = ["adsyncconfig"]
@@ -139,7 +139,8 @@ def _show_completion(context: click.Context, _: click.Parameter, shell: str | No
         context.exit()
 
 
-parameter(
+# Not `parameter`: click would name it in the path of every cmdlet.
+click.option(
     "--show-completion",
     type=click.Choice(SHELLS),
     is_eager=True,

@@ -30,12 +30,15 @@ PARTS: Final[dict[str, list[str]]] = {
         "tasks/verify.md",
         "tasks/undo.md",
         "tasks/audit.md",
+        "tasks/policy.md",
         "tasks/several-domains.md",
         "tasks/pipelines.md",
         "python.md",
     ],
     "Reference": [],  # generated
     "Background": [
+        "audit-rules.md",
+        "authentication.md",
         "compatibility.md",
         "security.md",
         "reliability.md",

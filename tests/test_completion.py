@@ -169,3 +169,10 @@ def test_no_help_has_a_line_break_which_would_count_as_an_answer() -> None:
     for name, cmdlet in commands.cmdlets.items():
         for option in cmdlet.load().params:
             assert "\n" not in (getattr(option, "help", None) or ""), (name, option.name)
+
+
+def test_the_option_stays_out_of_the_cmdlets_own_help() -> None:
+    done = subprocess.run(
+        [SCRIPTS / "adsyncconfig", GROUP_WRITEBACK, "-?"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[0] == f"Usage: adsyncconfig {GROUP_WRITEBACK}"

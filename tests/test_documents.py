@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -97,6 +98,13 @@ def test_every_page_with_commands_says_where_they_run() -> None:
     assert [name for name, page in PAGES.items() if page.unexplained] == [], [
         page.unexplained for page in PAGES.values() if page.unexplained
     ]
+
+
+def test_every_block_ends_before_the_next_begins() -> None:
+    for name, page in PAGES.items():
+        fences = re.findall(r"^```([\w-]*)", page.path.read_text(encoding="utf-8"), re.MULTILINE)
+        assert all(fences[0::2]), name
+        assert not any(fences[1::2]), name
 
 
 @pytest.mark.parametrize("name", of_place("offline"))

@@ -22,6 +22,7 @@ OURS = {
     "cli.connect",
     "cli.formats",
     "cli.main",
+    "cli.new_password",
     "cli.outcome",
     "cli.running",
 }
