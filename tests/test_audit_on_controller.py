@@ -98,7 +98,8 @@ def test_the_printed_mend_makes_it_vanish(planted: Planted, plant: Plant) -> Non
     if plant.by is not None:
         assert not planted.found(plant, planted.audit())
         return
-    env = connection(planted.garden.controller)
+    # The one thing that a mend asks for beside a yes.
+    env = connection(planted.garden.controller, ADSYNCCONFIG_NEW_PASSWORD="Another-Passw0rd.of-a-connector")
     found = planted.found(plant, planted.reports[None])
     assert found
     for each in found:
