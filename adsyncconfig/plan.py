@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 from uuid import UUID
 
 from acl import AccessMask, Ace, Acl, AclError, SecurityDescriptor
@@ -51,8 +52,7 @@ class Target:
     below: Below = NOTHING
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What an object has at one moment of what a change is about.
 
     ``values`` are those of the change's own that the object has; ``guid`` is its objectGUID.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any, cast
 import pytest
 from contoso_directory import CONNECTOR_SID
 from expectations import FIXTURES, GROUP_WRITEBACK, expected_aces
-from samba_lab import CONTOSO
+from ldap_proxy import LdapProxy
+from samba_lab import CONTOSO, DomainController
 
 import adsyncconfig
 from acl import Control, SecurityDescriptor, Sid
@@ -21,7 +23,8 @@ from adsyncconfig import Conflict, Directory, JournalError, PlanFileError, SetRe
 from adsyncconfig.directory import Scope
 from adsyncconfig.filters import EVERYTHING, Equals
 from adsyncconfig.journal import read_journal
-from adsyncconfig.plan import AnyChange, Change, Standing, ValueChange
+from adsyncconfig.live import LiveDirectory
+from adsyncconfig.plan import AnyChange, Change, PasswordChange, Standing, ValueChange
 from adsyncconfig.plan_file import Plan, read_plan
 from adsyncconfig.plan_formats import as_dsacls, as_ldif
 from adsyncconfig.running import RunParameters, finish
@@ -213,6 +216,48 @@ def test_values_are_before_or_after_or_neither(
     change = ValueChange("Test", "d", OU, "l", "description", add=("new",), remove=("old",))
     there = Standing(values=frozenset(now))
     assert (change.is_before(there), change.is_after(there)) == (is_before, is_after)
+
+
+class LosesAnAnswer(LdapProxy):
+    """Passes a modify request on, and ends the connection before its answer, the first time."""
+
+    lost = False
+
+    def forward(self, sink: ssl.SSLSocket, data: bytes, *, from_client: bool) -> None:
+        if not from_client and not self.lost and "modifyRequest" in self.operations:
+            self.lost = True
+            raise ConnectionError
+        super().forward(sink, data, from_client=from_client)
+
+
+@pytest.mark.parametrize("what", ["a member", "an owner", "a password"])
+def test_a_write_whose_answer_got_lost_is_looked_for_and_not_made_twice(
+    contoso: DomainController, directory: LiveDirectory, what: str
+) -> None:
+    account = f"CN=Sync Service,OU=Users Synced,{DOMAIN}"
+    before = directory.get(account, ["pwdLastSet"]).text("pwdLastSet") or ""
+    changes: dict[str, AnyChange] = {
+        "a member": LEAVES,
+        "an owner": owned_by(directory, ADMINISTRATORS),
+        "a password": PasswordChange("Set password", CONTOSO.realm, account, "svc", before, contoso.password),
+    }
+    change = changes[what]
+    try:
+        with (
+            LosesAnAnswer(contoso) as proxy,
+            adsyncconfig.connect(
+                proxy.url, user=contoso.administrator, password=contoso.password, ca_file=contoso.ca_file
+            ) as cut,
+        ):
+            result = run(cut, change)
+        assert statuses(result) == ["applied"]
+        assert (proxy.lost, proxy.operations.count("modifyRequest")) == (True, 1)
+        assert change.is_after(standing(change, directory))
+    finally:
+        if what == "a member":
+            directory.modify_values(GROUP, "member", add=[MEMBER])
+        elif what == "an owner":
+            directory.write_owner(OU, DOMAIN_ADMINS)
 
 
 # -- kept in files -------------------------------------------------------------------------------------------
