@@ -225,8 +225,8 @@ class Survey:
                 verdict = kinds[kind]
             except KeyError:
                 verdict = kinds[kind] = self._judge(sighted(entry, domain))
-            if verdict is not None:
-                self._say(verdict, entry, base.directory)
+            if verdict is not None and not self._say(verdict, entry, base.directory):
+                kinds[kind] = None
 
     def end(self) -> Surveyed:
         """What is known after the last object."""
@@ -278,10 +278,12 @@ class Survey:
 
     def _say(
         self, verdict: _Verdict, entry: Entry, directory: Directory, seen: SeenObject | None = None
-    ) -> None:
-        """What there is to say of one object."""
+    ) -> bool:
+        """What there is to say of one object; False when there is nothing to say of others like it."""
+        waits = False
         for sid, ace in verdict.sids:
             if sid not in self._there:
+                waits = True
                 tally = self._tallies.get(sid)
                 if tally is None:
                     tally = self._tallies[sid] = _Tally(ace)
@@ -291,8 +293,8 @@ class Survey:
                     tally.dns.append(entry.dn)
         if len(self._waiting) >= _WAITING:
             self._learn()
-        if not verdict.checks and not verdict.blocked and seen is None:
-            return
+        if not verdict.checks and not verdict.blocked and seen is None and verdict.sids:
+            return waits
         seen = seen or sighted(entry, directory.root.domain)
         if seen.descriptor is None:
             self.unreadable += 1
@@ -302,6 +304,7 @@ class Survey:
             self._blocked.append(seen)
         for check in verdict.checks:
             self.found.add(check.look(self._context, seen))
+        return True
 
     def _learn(self) -> None:
         """Look up the SIDs that wait; those that somebody has are no more of interest."""
