@@ -117,7 +117,7 @@ class Controller(NamedTuple):
 def controllers(
     context: AuditContext,
     seen: SeenObject,
-    classes: Iterable[str],
+    classes: tuple[str, ...],
     also: frozenset[str],
     *,
     inherited: bool,
@@ -131,15 +131,19 @@ def controllers(
         return
     powers = powers_in(context)
     here = [ace for ace in descriptor.dacl if ace.is_effective and (inherited or not ace.is_inherited)]
-    trustees = dict.fromkeys(ace.sid for ace in here if ace.is_allow and ace.sid is not None)
+    # Who a SID is may take a request, so that those whose entries give nothing that counts are not asked about.
+    giving = {
+        ace: ids
+        for ace in here
+        if (ids := {a.id for name in classes for a in powers.given(ace, name) if _counts(a, also)})
+    }
+    trustees = dict.fromkeys(ace.sid for ace in giving if ace.sid is not None)
     for sid in dict.fromkeys((*trustees, *filter(None, [descriptor.owner]))):
         if sid in _SELF or sid == Sid.OWNER_RIGHTS or _is_trusted(context, sid):
             continue
         is_owner = sid == descriptor.owner
         speaks = {sid, Sid.OWNER_RIGHTS} if is_owner else {sid}
         mine = [ace for ace in here if ace.is_allow and ace.sid in speaks]
-        if not mine and not is_owner:
-            continue
         against = [ace for ace in descriptor.dacl if ace.is_deny or ace in mine]
         # An entry that restricts owners, to whomever it gives what, takes their implicit rights.
         restricts = [ace for ace in here if ace.sid == Sid.OWNER_RIGHTS and ace not in against]
@@ -148,13 +152,15 @@ def controllers(
         held: dict[str, Ability] = {}
         for object_class in classes:
             for each in powers.held(alone, token, object_class, blocked=blocks_owners(context.heuristics)):
-                if each.ability.power is Power.CONTROL or each.ability.id in also:
+                if _counts(each.ability, also):
                     held[each.ability.id] = each.ability
         if held:
-            gives = tuple(
-                ace for ace in mine if any(a.id in held for name in classes for a in powers.given(ace, name))
-            )
+            gives = tuple(ace for ace in mine if not held.keys().isdisjoint(giving.get(ace, ())))
             yield Controller(sid, widest(held.values()), gives)
+
+
+def _counts(ability: Ability, also: frozenset[str]) -> bool:
+    return ability.power is Power.CONTROL or ability.id in also
 
 
 def _is_trusted(context: AuditContext, sid: Sid) -> bool:

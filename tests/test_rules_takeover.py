@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from audit_facts import ACCOUNT_DN, DOMAIN, DOMAIN_ADMINS, NOW, ROOT, context, ids, same_entry, seen
+from audit_facts import (
+    ACCOUNT_DN,
+    BOB,
+    DOMAIN,
+    DOMAIN_ADMINS,
+    NOW,
+    ROOT,
+    context,
+    ids,
+    same_entry,
+    seen,
+    trustee,
+)
 from snapshot_edits import replace_descriptor
 
 import adsyncconfig
 from acl import SecurityDescriptor, Sid
 from acl.sddl import ace_from_sddl
 from adsyncconfig import AuditReport
-from adsyncconfig.facts import AuditContext, SeenObject, WatchedAs
+from adsyncconfig.facts import AuditContext, SeenObject, Trustee, WatchedAs
 from adsyncconfig.findings import Finding
 from adsyncconfig.rules_account import CHECKS as ACCOUNT_CHECKS
 from adsyncconfig.rules_takeover import CHECKS
@@ -111,6 +124,21 @@ def test_who_does_not_is_not(entry: str) -> None:
     assert on_account(LOCKED + entry) == []
 
 
+def test_who_may_only_read_is_not_looked_up() -> None:
+    asked: list[Sid] = []
+
+    def ask(sid: Sid) -> Trustee:
+        asked.append(sid)
+        return trustee(sid)
+
+    readers = "".join(
+        f"(A;;GR;;;{DOMAIN.child(rid)})(OA;;WP;[mail];;{DOMAIN.child(rid)})" for rid in range(2000, 2100)
+    )
+    known = replace(context(account=account(LOCKED + readers + "(A;;WD;;;BOB)")), trustee=ask)
+    assert ids(look(known)) == ["takeover-account"]
+    assert set(asked) == {BOB}
+
+
 def test_a_denial_in_front_counts_for_whom_it_is() -> None:
     deny = "O:DAD:P(D;;WD;;;HELPDESK)(A;;WD;;;BOB)"
     assert on_account(deny) == []  # bob is in Helpdesk
@@ -133,8 +161,6 @@ def test_owners_of_managed_accounts_count_unless_the_forest_blocks_them() -> Non
     known = context(account=owned, object_class="msDS-GroupManagedServiceAccount")
     (finding,) = look(known)
     assert finding.rule.id == "takeover-owner"
-    from dataclasses import replace  # noqa: PLC0415
-
     assert look(replace(known, heuristics="00000000010000000002000000001")) == []
 
 
