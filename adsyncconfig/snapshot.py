@@ -278,7 +278,8 @@ class SnapshotDirectory:
         else:
             found = index.below(base, contexts, len(index) // _FEW)
         if found is None:
-            return index.lines(index.marks(base, contexts), _needles(condition) or ())
+            needles = dict.fromkeys(_needles(condition) or ())
+            return index.lines(index.marks(base, contexts), tuple(needles))
         return ((each, index.line(each)) for each in found)
 
     def _candidates(self, condition: Filter) -> list[int] | None:

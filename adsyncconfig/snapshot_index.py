@@ -52,6 +52,8 @@ _INDIRECT: Final = 0x80000000
 _EMPTY_LINE: Final = 45  # no entry is shorter, nor is a descriptor
 #: How many containers' names the pass remembers.
 _REMEMBERED: Final = 100_000
+#: Of how many bases it is known what is below: each takes a byte of every object.
+_MARKED: Final = 4
 
 _DESCRIPTOR: Final = b'{"descriptor": '
 #: An entry as this package writes it, whose name begins with a part in its plainest spelling (``dn.part_key``).
@@ -125,6 +127,7 @@ class Index:
         self.descriptors = array("Q", bytes(8 * (min(header.descriptors, file.size // _EMPTY_LINE) + 1)))
         self.table = HashTable(min(header.entries, file.size // _EMPTY_LINE), self.names)
         self._by_sid: HashTable | None = None
+        self._marks = BoundedTable[int, tuple[frozenset[int], bytearray]](_MARKED)
         self._children: tuple[array[int], array[int]] | None = None
 
     def __len__(self) -> int:
@@ -183,6 +186,9 @@ class Index:
 
     def marks(self, ordinal: int, contexts: frozenset[int] = frozenset()) -> bytearray:
         """The same as a mark for each object of the file."""
+        known = self._marks.get(ordinal)
+        if known is not None and known[0] == contexts:
+            return known[1]
         marks = bytearray(len(self))
         marks[ordinal] = 1
         waiting = [ordinal]
@@ -191,7 +197,7 @@ class Index:
                 if each not in contexts:
                     marks[each] = 1
                     waiting.append(each)
-        return marks
+        return self._marks.keep(ordinal, (contexts, marks))[1]
 
     def lines(self, marks: bytearray, needles: Sequence[bytes] = ()) -> Iterator[tuple[int, bytes]]:
         """The marked objects and their lines, read in the order of the file.

@@ -5,6 +5,7 @@ Each value is a hash and the ordinal of its holder: some 20 bytes, so that ten m
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -21,6 +22,14 @@ __all__ = ["Holders", "MemberKeys", "sid_key"]
 
 #: How many containers' keys are kept.
 _REMEMBERED: Final = 100_000
+_MEMBERS: Final = b'"member": ['
+#: A name in lower case that is its own key, byte for byte (``dn.part_key``), and several, as JSON has them.
+_PART: Final = (
+    rb"[a-z][a-z0-9-]*=[^\s#,+\"\\<>;=\x00-\x1f\x7f-\xff]"
+    rb"(?:[^,+\"\\<>;=\x00-\x1f\x7f-\xff]*[^\s,+\"\\<>;=\x00-\x1f\x7f-\xff])?"
+)
+_NAME: Final = rb'"%b(?:,%b)*"' % (_PART, _PART)
+_PLAIN_MEMBERS: Final = re.compile(rb"%b(?:, %b)*" % (_NAME, _NAME)).fullmatch
 
 
 class MemberKeys:
@@ -62,10 +71,13 @@ class Holders:
         self._holders = array("I")
         self._key = key
         for ordinal in candidates:
-            for value in _values(index, ordinal, attribute):
-                if isinstance(value, str):
-                    self._values.append(key_hash(key(value)))
-                    self._holders.append(ordinal)
+            line = index.line(ordinal)
+            found = _plain_members(line) if attribute == "member" else None
+            if found is None:
+                texts = (each for each in _values(line, attribute) if isinstance(each, str))
+                found = [key_hash(key(each)) for each in texts]
+            self._values.extend(found)
+            self._holders.extend([ordinal] * len(found))
         self._table = HashTable(len(self._values), self._values)
         for place, value in enumerate(self._values):
             self._table.put(value, place)
@@ -76,8 +88,16 @@ class Holders:
         return sorted({self._holders[place] for place in places})
 
 
-def _values(index: Index, ordinal: int, attribute: str) -> Iterable[Any]:
-    line = index.line(ordinal)
+def _plain_members(line: bytes) -> list[int] | None:
+    """The hashes of the members' keys where all are in their plainest spelling, which most groups' are."""
+    start = line.find(_MEMBERS) + len(_MEMBERS)
+    names = line[start : line.find(b"]", start)].lower()
+    if start < len(_MEMBERS) or _PLAIN_MEMBERS(names) is None:
+        return None
+    return [hash(name) for name in names[1:-1].split(b'", "')]
+
+
+def _values(line: bytes, attribute: str) -> Iterable[Any]:
     try:
         _, values = read_quickly(line) or (None, read_record(line).values)
         return values.get(attribute, ())

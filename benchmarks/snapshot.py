@@ -63,6 +63,12 @@ report = adsyncconfig.invoke_adsync_permissions_audit(directory)
 assert report.is_complete
 print(len(directory))
 """
+COMPARED = """
+import adsyncconfig
+one, two = (adsyncconfig.open_snapshot(sys.argv[1]) for _ in range(2))
+assert not len(adsyncconfig.compare_adsync_snapshot(one, two).differences)
+print(len(two))
+"""
 MEASURE = """
 import resource, sys, time
 {code}
@@ -74,6 +80,7 @@ WORK = {
     "open and search": SEARCHED,
     "open, groups of one": GROUPS,
     "audit": AUDITED,
+    "compare with itself": COMPARED,
 }
 
 
