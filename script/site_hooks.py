@@ -30,6 +30,7 @@ PARTS: Final[dict[str, list[str]]] = {
         "tasks/verify.md",
         "tasks/undo.md",
         "tasks/audit.md",
+        "tasks/changes.md",
         "tasks/policy.md",
         "tasks/several-domains.md",
         "tasks/pipelines.md",
