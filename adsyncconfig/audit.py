@@ -5,6 +5,7 @@ What is known of the forest and the accounts comes first (``audit_context``), th
 
 Rule 1: nothing is written, and no finding is left out for being likely meant: who reads decides, by a policy.
 Rule 2: a report says what it rests on: which features were inferred, what was not read, what was counted only.
+Rule 3: a snapshot is audited as of the day it was taken.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ def audit(directory: Directory, given: AuditParameters) -> AuditReport:
     names: dict[tuple[Kind, str], None] = {}
     for module in RULE_MODULES:
         names.update(dict.fromkeys(module.NAMES))
-    prepared = prepare(directory, given, names, now=now)
+    as_of = _taken(directory)
+    prepared = prepare(directory, given, names, now=given.get("now") or as_of or now)
     context = prepared.context
     survey = Survey(
         context,
@@ -90,10 +92,25 @@ def audit(directory: Directory, given: AuditParameters) -> AuditReport:
         unreadable=survey.unreadable,
         beyond=survey.found.beyond,
         not_read=tuple(dict.fromkeys((*prepared.not_read, *survey.not_read))),
-        warnings=tuple(dict.fromkeys(prepared.warnings)),
+        warnings=tuple(dict.fromkeys((*_age(as_of), *prepared.warnings))),
         tree=tuple(_tree(prepared, survey)),
         rules=RULES,
     )
+
+
+def _taken(directory: Directory) -> datetime | None:
+    """When a snapshot was taken, as far as it says so; None for a live directory."""
+    said: str | None = getattr(directory, "taken", None)
+    try:
+        when = None if said is None else datetime.fromisoformat(said)
+    except ValueError:
+        return None
+    return when if when is None or when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def _age(taken: datetime | None) -> Iterable[str]:
+    if taken is not None:
+        yield f"this is a snapshot of {taken:%Y-%m-%d %H:%M} UTC: ages of passwords and logons are those of then"
 
 
 def _sorted(findings: Iterable[Finding]) -> tuple[Finding, ...]:

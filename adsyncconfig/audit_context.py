@@ -151,8 +151,9 @@ class _Preparation:
         self._implied_groups: dict[str, tuple[Sid, ...]] = {}
 
     def run(self, names: Iterable[tuple[Kind, str]]) -> Prepared:
-        bases = self._bases()
+        self._reach()
         facts = self._domains()
+        bases = self._bases()
         accounts = self._accounts()
         guids, property_sets = self._names(names)
         examiners = {each.principal.sid: self._examiners(each, guids, property_sets) for each in accounts}
@@ -187,8 +188,8 @@ class _Preparation:
         )
         return Prepared(context, trustees, bases, tops, containers, self._not_read, self._warnings)
 
-    def _bases(self) -> tuple[SearchBase, ...]:
-        """Where to search; the domains that can be reached are remembered."""
+    def _reach(self) -> None:
+        """Remember which domains can be reached, and say which cannot."""
         search_base = self._given.get("search_base")
         # A snapshot says what whoever took it could not read.
         self._not_read += getattr(self._directory, "not_read", ())
@@ -200,6 +201,10 @@ class _Preparation:
                     self._not_read.append(f"the domain {domain.dns_name}: {error}")
                 else:
                     self._warnings.append(f"who has SIDs of {domain.dns_name} is not known: {error}")
+
+    def _bases(self) -> tuple[SearchBase, ...]:
+        """Where to search."""
+        search_base = self._given.get("search_base")
         if search_base is not None:
             return (named_base(self._directory, search_base),)
         root = self._directory.root
@@ -222,7 +227,15 @@ class _Preparation:
             facts = DomainFacts(domain.dns_name, domain.netbios_name, domain.dn)
             if local is not None:
                 dn = local.root.default_naming_context
-                entry = local.get(dn, (*ATTRIBUTES, "objectSid"))
+                try:
+                    entry = local.get(dn, (*ATTRIBUTES, "objectSid"))
+                except DirectoryError as error:
+                    if local is self._directory:
+                        raise
+                    self._not_read.append(f"the domain {domain.dns_name}: {error}")
+                    del self._reached[domain.dns_name]
+                    found.append(facts)
+                    continue
                 root = sighted(entry, domain.dns_name)
                 holder = self._seen(ADMIN_SD_HOLDER + dn)
                 facts = replace(facts, dn=entry.dn, sid=entry.sid(), root=root, admin_sd_holder=holder)
@@ -337,7 +350,7 @@ class _Preparation:
         for base in bases:
             domain = base.directory.root.domain
             root = base.directory.root.default_naming_context
-            for entry in streamed(base, _CONTAINERS, ATTRIBUTES, lost=lambda _: None, tell=self._tell):
+            for entry in streamed(base, _CONTAINERS, ATTRIBUTES, lost=self._lost_containers, tell=self._tell):
                 raw = next(iter(entry.attributes.get("ntsecuritydescriptor", ())), b"")
                 is_root = entry.dn == root
                 seen = tops[base.dn] if entry.dn == base.dn else sighted(entry, domain)
@@ -356,6 +369,9 @@ class _Preparation:
                 ):
                     account.told.setdefault(feature, {})[target.dn] = target
         return found
+
+    def _lost_containers(self, what: str) -> None:
+        self._not_read.append(f"containers below {what}; features that are told there may be missing")
 
     def _told(
         self, account: _Found, seen: SeenObject, guids: Mapping[tuple[Kind, str], UUID], *, is_root: bool

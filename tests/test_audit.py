@@ -328,3 +328,15 @@ def test_the_command_writes_a_new_file_for_its_owner_alone(snapshot_file: Path, 
     assert again.returncode == 2
     assert "is there already: name a new file, or add -Force" in again.stderr
     assert subprocess.run([*line, "-Force"], capture_output=True, check=False).returncode == 3
+
+
+def test_a_snapshot_is_audited_as_of_the_day_it_was_taken_and_what_it_lacks_is_not_taken_for_read(
+    snapshot_file: Path,
+) -> None:
+    lines = snapshot_file.read_text(encoding="utf-8").splitlines()
+    header = json.loads(lines[0]) | {"taken": "2026-03-01T12:00:00+00:00", "notRead": ["OU=Far: too far"]}
+    snapshot_file.write_text("\n".join([json.dumps(header), *lines[1:]]) + "\n", encoding="utf-8")
+    report = audited(snapshot_file)
+    assert report.not_read == ("OU=Far: too far",)
+    assert not report.is_complete
+    assert any("a snapshot of 2026-03-01 12:00 UTC" in each for each in report.warnings)
