@@ -83,7 +83,9 @@ _DOMAINS: Final = BoundedTable[str, bytes](1024)
 _raw_decode: Final = json.JSONDecoder().raw_decode
 #: The scanner below it, which tells by StopIteration that there is no value: what is around it takes as long.
 _scan: Final[Callable[[str, int], tuple[Any, int]]] = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
-_ENTRY: Final = re.compile(r'\{"dn": "([^"\\]+)", "descriptor": (?:[0-9]{1,10}|null), "attributes": \{').match
+_ENTRY: Final = re.compile(
+    r'\{"dn": "([^"\\]+(?:\\\\[^"\\]+)*)", "descriptor": (?:[0-9]{1,10}|null), "attributes": \{'
+).match
 _NAMED: Final = re.compile(rb'\s*\{\s*"dn"\s*:\s*("(?:[^"\\]|\\.){1,65536}")')
 _DN: Final = '{"dn": "'
 _NUMBER: Final = '", "descriptor": '
@@ -261,7 +263,8 @@ def read_quickly(line: bytes) -> tuple[str, Values] | None:
     # A brace after the first may be bytes, which have to be looked at; so has a name that is not in lower case.
     if text[stop:] != "}" or text.find("{", match.end()) >= 0 or not "".join(values).islower():
         return None
-    return match[1], values
+    dn = match[1]
+    return dn.replace("\\\\", "\\") if "\\" in dn else dn, values
 
 
 def read_record(line: bytes) -> Record:

@@ -10,6 +10,7 @@ Source: MS-ADTS 3.1.1.1.5 (a search ends where another naming context begins).
 
 from __future__ import annotations
 
+import json
 import re
 from array import array
 from bisect import bisect_left, bisect_right
@@ -34,7 +35,16 @@ from .snapshot_format import (
     read_record,
 )
 
-__all__ = ["NAMING_CONTEXTS", "NONE", "NOWHERE", "HashTable", "Index", "build_index", "key_hash"]
+__all__ = [
+    "NAMING_CONTEXTS",
+    "NONE",
+    "NOWHERE",
+    "HashTable",
+    "Index",
+    "build_index",
+    "escaped_comma",
+    "key_hash",
+]
 
 #: Where rootDSE names naming contexts; every domain is one too. Their roots inherit nothing (MS-ADTS 6.1.3).
 NAMING_CONTEXTS: Final = (
@@ -56,11 +66,13 @@ _REMEMBERED: Final = 100_000
 _MARKED: Final = 4
 
 _DESCRIPTOR: Final = b'{"descriptor": '
-#: An entry as this package writes it, whose name begins with a part in its plainest spelling (``dn.part_key``).
+#: An entry as this package writes it, whose name begins with a part in its plainest spelling (``dn.part_key``). A
+#: comma may be escaped in it, as in "Last\, First", before which JSON writes a second backslash.
 _PLAIN: Final = re.compile(
     rb'\{"dn": "([A-Za-z][A-Za-z0-9-]*=[^\s#,+"\\<>;=\x00-\x1f\x7f-\xff]'
-    rb'(?:[^,+"\\<>;=\x00-\x1f\x7f-\xff]*[^\s,+"\\<>;=\x00-\x1f\x7f-\xff])?)'
-    rb'((?:,[^"\\]*)?)", "descriptor": ([0-9]{1,10}|null), "attributes": \{'
+    rb'(?:[^,+"\\<>;=\x00-\x1f\x7f-\xff]*(?:\\\\,[^,+"\\<>;=\x00-\x1f\x7f-\xff]*)*'
+    rb'[^\s,+"\\<>;=\x00-\x1f\x7f-\xff])?)'
+    rb'((?:,[^"\\]*(?:\\\\,[^"\\]*)*)?)", "descriptor": ([0-9]{1,10}|null), "attributes": \{'
 ).match
 _SID: Final = b'"objectsid"'
 _SID_VALUE: Final = b'"objectsid": ["S-1-'
@@ -257,6 +269,11 @@ def _is_bare(text: bytes) -> bool:
     return text.isascii() and not (b"\\" in text and b"\\u" in text) and b'"base64"' not in text
 
 
+def escaped_comma(part: bytes) -> bytes:
+    """The key of a part of a name, as JSON has it, in which a comma is escaped."""
+    return part.lower().replace(b"\\\\,", b"\\2c")
+
+
 def key_hash(key: str) -> int:
     """The hash that a name is found by."""
     return hash(key.encode("utf-8", "surrogatepass"))
@@ -333,7 +350,7 @@ class _Builder:
                 found = containers.get(container)
                 if found is None or not found[1]:
                     found = self._container(container)
-                value = hash(leaf.lower() + found[0])
+                value = hash((escaped_comma(leaf) if b"\\" in leaf else leaf.lower()) + found[0])
                 ordinal = len(names)
                 slot = value & mask
                 while taken := slots[slot]:
@@ -428,7 +445,7 @@ class _Builder:
 
     def _container(self, container: bytes) -> tuple[bytes, int]:
         """What the key of a name in this container ends with, and the container's ordinal and one, or 0."""
-        text = container[1:].decode("utf-8")
+        text = json.loads(b'"%b"' % container[1:])
         key = name_key(text) if text else ""
         found = (f",{key}".encode("utf-8", "surrogatepass") if key else b"", self.index.ordinal(key) + 1)
         self._containers.pop(container, None)

@@ -16,17 +16,18 @@ from acl.intern import BoundedTable
 from .dn import name_key, part_key
 from .errors import ParameterError
 from .snapshot_format import Damaged, read_quickly, read_record
-from .snapshot_index import HashTable, Index, key_hash
+from .snapshot_index import HashTable, Index, escaped_comma, key_hash
 
 __all__ = ["Holders", "MemberKeys", "sid_key"]
 
 #: How many containers' keys are kept.
 _REMEMBERED: Final = 100_000
 _MEMBERS: Final = b'"member": ['
-#: A name in lower case that is its own key, byte for byte (``dn.part_key``), and several, as JSON has them.
+#: A name in lower case that is its own key but for escaped commas (``dn.part_key``), and several, as JSON has them.
 _PART: Final = (
     rb"[a-z][a-z0-9-]*=[^\s#,+\"\\<>;=\x00-\x1f\x7f-\xff]"
-    rb"(?:[^,+\"\\<>;=\x00-\x1f\x7f-\xff]*[^\s,+\"\\<>;=\x00-\x1f\x7f-\xff])?"
+    rb"(?:[^,+\"\\<>;=\x00-\x1f\x7f-\xff]*(?:\\\\,[^,+\"\\<>;=\x00-\x1f\x7f-\xff]*)*"
+    rb"[^\s,+\"\\<>;=\x00-\x1f\x7f-\xff])?"
 )
 _NAME: Final = rb'"%b(?:,%b)*"' % (_PART, _PART)
 _PLAIN_MEMBERS: Final = re.compile(rb"%b(?:, %b)*" % (_NAME, _NAME)).fullmatch
@@ -94,7 +95,7 @@ def _plain_members(line: bytes) -> list[int] | None:
     names = line[start : line.find(b"]", start)].lower()
     if start < len(_MEMBERS) or _PLAIN_MEMBERS(names) is None:
         return None
-    return [hash(name) for name in names[1:-1].split(b'", "')]
+    return [hash(name) for name in escaped_comma(names[1:-1]).split(b'", "')]
 
 
 def _values(line: bytes, attribute: str) -> Iterable[Any]:

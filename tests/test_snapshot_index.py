@@ -205,3 +205,20 @@ def test_a_sid_and_a_member_are_found_however_they_are_spelled(snapshot_file: Pa
         assert [each.dn for each in directory.search(DOMAIN, Equals("member", user), ["name"])] == [
             f"CN=Engineers,OU=Groups,{DOMAIN}"
         ]
+
+
+def test_names_with_commas_are_found_as_others_are(tmp_path: Path) -> None:
+    path = tmp_path / "names.jsonl"
+    unit, name = rf"OU=Sales\, North,{DOMAIN}", rf"CN=Novak\, Kim,OU=Sales\, North,{DOMAIN}"
+    parts = (
+        (DOMAIN, {"objectclass": (b"domainDNS",)}),
+        (unit, {"objectclass": (b"organizationalUnit",)}),
+        (name, {"objectclass": (b"user",), "objectsid": (Sid.from_string(SIDS[0]).to_bytes(),)}),
+        (f"CN=Team,{DOMAIN}", {"objectclass": (b"group",), "member": (name.encode(), DOMAIN.encode())}),
+    )
+    write_snapshot(path, ROOT, [Entry(dn, attributes) for dn, attributes in parts])
+    with SnapshotDirectory.open(path) as directory:
+        assert directory.get(r"cn=novak\2C kim , ou=SALES\, north," + DOMAIN, ["cn"]).dn == name
+        assert [each.dn for each in directory.search(unit, EVERYTHING, ["cn"])] == [unit, name]
+        for condition in (Equals("member", name.upper()), Equals("member", DOMAIN)):
+            assert [each.dn for each in directory.search(DOMAIN, condition, ["cn"])] == [f"CN=Team,{DOMAIN}"]
