@@ -60,6 +60,18 @@ WITHOUT = {
 }
 
 
+POLICY = f"""\
+version = 1
+[[accounts]]
+dn = "{CONNECTOR_DN}"
+  [[accounts.grants]]
+  feature = "UnifiedGroupWriteback"
+  scope = "{OU}"
+"""
+#: What keeps no plan, or is given one.
+NO_PLAN = {"Invoke-ADSyncPlan", "Set-ADSyncADConnectorAccountPassword"}
+
+
 def forms(secret: str | bytes) -> Iterator[tuple[str, bytes]]:
     """The secret as a careless program might have written it."""
     if isinstance(secret, bytes):
@@ -160,49 +172,58 @@ def _children(pid: int) -> list[int]:
     return [each for child in direct for each in (child, *_children(child))]
 
 
+def options_of(command: click.Command) -> set[str]:
+    """Every spelling of the command's options."""
+    return {spelling for option in command.params for spelling in option.opts}
+
+
 def arguments_of(name: str, command: click.Command, folder: Path) -> list[str]:
     """A line for this cmdlet that does, or shows, as much as it can."""
-    names = {spelling for option in command.params for spelling in option.opts} - WITHOUT.get(name, set())
+    names = options_of(command) - WITHOUT.get(name, set())
     given = [part for option, value in VALUES.items() if option in names for part in (option, value)]
     if "-Path" in names:
-        # A plan that another run has kept, or a file to be written.
-        given += [
-            "-Path",
-            str(folder.parent / "plan.json" if name.startswith("Invoke-") else folder / "made.jsonl"),
-        ]
+        # What another run has kept, or a file to be written.
+        kept = {"Invoke-ADSyncPlan": "plan.json", "Invoke-ADSyncPolicy": "policy.toml"}
+        given += ["-Path", str(folder.parent / kept[name] if name in kept else folder / "made.jsonl")]
+    for option in {"-ReferencePath", "-DifferencePath"} & names:
+        given += [option, str(folder.parent / "made.jsonl")]
     if "--new-password-file" in names:
         (folder.parent / "new-password").write_text(f"{NEW}\n", encoding="utf-8")
         given += ["--new-password-file", str(folder.parent / "new-password")]
     if "-JournalPath" in names:
         given += ["-JournalPath", str(folder.parent / "journal.jsonl")]
     given += [switch for switch in ("-Verbose", "-Force", NO_PROMPT) if switch.split(":")[0] in names]
-    if "--plan-out" in names and name != "Invoke-ADSyncPlan":
-        given += ["--plan-out", str(folder / "plan.json"), "--journal", str(folder / "journal.jsonl")]
+    if "--journal" in names:
+        given += ["--journal", str(folder / "journal.jsonl")]
+    if "--plan-out" in names and name not in NO_PLAN:
+        given += ["--plan-out", str(folder / "plan.json")]
     return [name, *given]
 
 
 def in_order(names: Iterable[str]) -> list[str]:
     """What needs the files of another run comes after it."""
-    return sorted(names, key=lambda name: name.startswith(("Invoke-ADSyncPlan", "Undo-")))
+    return sorted(names, key=lambda name: name.startswith(("Invoke-ADSyncPlan", "Undo-", "Compare-")))
 
 
 def test_every_command_keeps_the_password_to_itself(
     domain: DomainController, administrators: dict[str, str], tmp_path: Path
 ) -> None:
     leaks, refused, wrote = [], {}, 0
+    (tmp_path / "policy.toml").write_text(POLICY, encoding="utf-8")
     users = list(administrators)
     for number, name in enumerate(in_order(commands.cmdlets)):
         user = users[number % len(users)]
         secret = administrators[user]
         folder = tmp_path / name
         (tmp_path / "password").write_text(f"{secret}\n", encoding="utf-8")
-        line = arguments_of(name, commands.cmdlets[name].load(), folder)
+        command = commands.cmdlets[name].load()
+        line = arguments_of(name, command, folder)
         connection = ["-Server", domain.url, "-Credential", f"{user}@{domain.realm}"]
-        connection += ["--ca-file", str(domain.ca_file)]
         # The file's name is on the command line, and what is in it nowhere.
-        done = Run(folder, *line, *connection, "--password-file", str(tmp_path / "password"))
-        for kept in ("plan.json", "journal.jsonl"):
-            if name.startswith("Set-ADSyncUnified") and (folder / kept).exists():
+        connection += ["--ca-file", str(domain.ca_file), "--password-file", str(tmp_path / "password")]
+        done = Run(folder, *line, *(connection if "-Server" in options_of(command) else ()))
+        for kept in ("plan.json", "journal.jsonl", "made.jsonl"):
+            if name.startswith(("Set-ADSyncUnified", "Export-")) and (folder / kept).exists():
                 (tmp_path / kept).write_bytes((folder / kept).read_bytes())
         if done.code == 2 or "Traceback" in done.said or "not accept" in done.said:
             refused[name] = done.said
