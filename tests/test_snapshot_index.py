@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from adsyncconfig.directory import Entry, RootDse, Scope
 from adsyncconfig.dn import DistinguishedName, Rdns, name_key
 from adsyncconfig.filters import EVERYTHING, AllOf, AnyOf, Equals, Filter, StartsWith
 from adsyncconfig.snapshot import SnapshotDirectory, write_snapshot
+from adsyncconfig.snapshot_file import SnapshotFile
 
 DOMAIN = "DC=contoso,DC=example"
 CONFIGURATION = f"CN=Configuration,{DOMAIN}"
@@ -222,3 +225,83 @@ def test_names_with_commas_are_found_as_others_are(tmp_path: Path) -> None:
         assert [each.dn for each in directory.search(unit, EVERYTHING, ["cn"])] == [unit, name]
         for condition in (Equals("member", name.upper()), Equals("member", DOMAIN)):
             assert [each.dn for each in directory.search(DOMAIN, condition, ["cn"])] == [f"CN=Team,{DOMAIN}"]
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Five thousand users in fifty OUs, each with the SID of its number; every tenth is in a group."""
+    path = tmp_path / "large.jsonl"
+    text = b"x" * 400
+
+    def entries() -> Iterator[Entry]:
+        yield Entry(DOMAIN, {"objectclass": (b"top", b"domainDNS")})
+        for unit in range(50):
+            yield Entry(f"OU=Unit {unit},{DOMAIN}", {"objectclass": (b"top", b"organizationalUnit")})
+        for number in range(5000):
+            sid = Sid.from_string(f"S-1-5-21-1-2-3-{1000 + number}").to_bytes()
+            more = {"objectsid": (sid,), "description": (text,), "ntsecuritydescriptor": (DESCRIPTORS[0],)}
+            dn = f"CN=User {number},OU=Unit {number % 50},{DOMAIN}"
+            yield Entry(dn, {"objectclass": (b"top", b"user"), **more})
+        members = tuple(
+            f"CN=User {each},OU=Unit {each % 50},{DOMAIN}".encode() for each in range(0, 5000, 10)
+        )
+        security = {"grouptype": (b"-2147483646",), "objectsid": (Sid.from_string(SIDS[0]).to_bytes(),)}
+        yield Entry(f"CN=Team,{DOMAIN}", {"objectclass": (b"top", b"group"), "member": members, **security})
+
+    write_snapshot(path, ROOT, entries())
+    return path
+
+
+def test_what_is_looked_up_is_read_and_not_the_file(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = large.stat().st_size
+    read: list[int] = []
+    original = SnapshotFile.read
+
+    def counted(self: SnapshotFile, start: int, size: int) -> bytes:
+        found = original(self, start, size)
+        read.append(len(found))
+        return found
+
+    with SnapshotDirectory.open(large) as directory:
+        unit = f"OU=Unit 7,{DOMAIN}"
+        user = f"CN=User 40,OU=Unit 40,{DOMAIN}"
+        list(directory.search(DOMAIN, Equals("member", user), ["cn"]))  # members are read once, then
+        monkeypatch.setattr(SnapshotFile, "read", counted)
+        assert directory.get(user, ["tokenGroups"]).attributes["tokengroups"]
+        for condition in (
+            Equals("objectSid", "S-1-5-21-1-2-3-1040"),
+            AnyOf((Equals("sIDHistory", SIDS[0]),)),
+        ):
+            assert [each.dn for each in directory.search(DOMAIN, condition, ["cn"])] in ([user], [])
+        assert len(list(directory.search(unit, EVERYTHING, ["cn"]))) == 101
+        assert len(list(directory.search(unit, EVERYTHING, ["cn"], scope=Scope.ONE_LEVEL))) == 100
+        assert len(list(directory.search(DOMAIN, Equals("objectClass", "domainDNS"), ["cn"]))) == 1
+    assert sum(read) < size / 5
+    # Two hundred objects were handed out; nothing else was read but the group.
+    assert len(read) < 250
+
+
+SEARCH = """
+import resource, sys, adsyncconfig
+from adsyncconfig.filters import EVERYTHING
+with adsyncconfig.open_snapshot(sys.argv[1]) as directory:
+    start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    found = directory.search("DC=contoso,DC=example", EVERYTHING, ["objectClass", "nTSecurityDescriptor"])
+    print(sum("ntsecuritydescriptor" in each.attributes for each in found))
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - start)
+"""
+
+
+def test_a_search_of_everything_holds_nothing(large: Path) -> None:
+    lines = large.read_bytes().splitlines(keepends=True)
+    header = json.loads(lines[0])
+    more = [line.replace(b"CN=User ", b"CN=%d User " % copy) for copy in range(20) for line in lines[53:-1]]
+    header["entries"] = 51 + len(more)
+    large.write_bytes(json.dumps(header).encode() + b"\n" + b"".join((*lines[1:53], *more)))
+    assert large.stat().st_size > 50_000_000
+    done = subprocess.run(
+        [sys.executable, "-c", SEARCH, str(large)], capture_output=True, text=True, check=True
+    )
+    count, grown = map(int, done.stdout.split())
+    assert count == 100_000
+    assert grown < 20_000  # KiB
