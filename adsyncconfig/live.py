@@ -36,6 +36,7 @@ from .errors import (
 )
 from .filters import EVERYTHING, Filter
 from .logon import Notify, log_on
+from .ranges import whole
 from .session import Answer, Session
 from .transport import endpoint, shortened, unreachable
 from .wire import Overdue, cut_off
@@ -60,11 +61,9 @@ MOST_ENTRIES: Final = 5_000_000  # of one search
 MOST_EMPTY_PAGES: Final = (
     1000  # one after the other: a page may be empty where the controller's time for it ran out
 )
-MOST_PARTS: Final = 10_000  # that an attribute's values come in; each has 1000 or more (MaxValRange)
 
 _EXTENDED: Final = re.compile(r"^(?:<[A-Z]+=[^<>]*>;)+")
 _EXTENDED_SID: Final = re.compile(r"^(?:<GUID=[^<>]*>;)?<SID=(S-1-[0-9-]+)>;")
-_RANGE: Final = re.compile(r";range=\d+-(\d+|\*)$")
 _SCOPES: Final = {Scope.BASE: ldap3.BASE, Scope.ONE_LEVEL: ldap3.LEVEL, Scope.SUBTREE: ldap3.SUBTREE}
 #: What a controller says of an owner that its rules forbid (MS-ADTS 6.1.3.3): ERROR_INVALID_OWNER.
 _OWNER_MEANINGS: Final = {
@@ -324,42 +323,13 @@ class LiveDirectory:
             raise DirectoryError(
                 f"'{self._url}' answered nonsense: {len(entries)} objects where {most} were asked for"
             )
-        return [self._whole(each) for each in entries]
+        return [whole(each, partial(self._values, each.dn)) for each in entries]
 
-    def _whole(self, entry: Entry) -> Entry:
-        """The entry with every value of attributes that came in part (MS-ADTS 3.1.1.3.1.3.3)."""
-        if not any(_RANGE.search(name) for name in entry.attributes):
-            return entry
-        attributes: dict[str, list[bytes]] = {}
-        for first, part in entry.attributes.items():
-            plain, _, _ = first.partition(";range=")
-            known = attributes.setdefault(plain, [])
-            known += part
-            said = _RANGE.search(first)
-            parts = 1
-            while said and said[1] != "*":
-                name, values = self._range(entry.dn, plain, int(said[1]) + 1)
-                known += values
-                said = _RANGE.search(name)
-                parts += 1
-                if not values or parts > MOST_PARTS:
-                    raise DirectoryError(
-                        f"'{self._url}' answered nonsense: {len(known)} values of {plain}, and no end",
-                        dn=entry.dn,
-                    )
-        return Entry(entry.dn, attributes)
-
-    def _range(self, dn: str, attribute: str, start: int) -> tuple[str, Sequence[bytes]]:
-        """More values of the attribute, under the name that says which. Raises DirectoryError where none come."""
-        answer = self._search(dn, EVERYTHING, ldap3.BASE, [f"{attribute};range={start}-*"])
-        for message in answer.messages:
-            if message["type"] == "searchResEntry":
-                for name, values in _entry(message).attributes.items():
-                    if name.partition(";range=")[0] == attribute:
-                        return name, values
-        raise DirectoryError(
-            f"cannot read every {attribute} of '{dn}': those from {start} on do not come", dn=dn
-        )
+    def _values(self, dn: str, attribute: str) -> Mapping[str, Sequence[bytes]]:
+        """An attribute of one object, under the names that the controller gives it."""
+        answer = self._search(dn, EVERYTHING, ldap3.BASE, [attribute])
+        found = [_entry(each) for each in answer.messages if each["type"] == "searchResEntry"]
+        return found[0].attributes if found else {}
 
 
 def _root_dse(connection: Any, url: str) -> RootDse:
