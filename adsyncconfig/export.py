@@ -116,9 +116,10 @@ def export_snapshot(
     Raises ParameterError, UnknownName, DirectoryError and SnapshotError.
     """
     path = Path(path)
-    if not path.name or path.is_dir() or (os.path.lexists(path) and not force):
+    # Path.is_dir raises for a name that is too long.
+    if not path.name or os.path.isdir(path) or (os.path.lexists(path) and not force):  # noqa: PTH112
         raise ParameterError(f"-Path '{path}' is there already: name a new file, or add -Force")
-    if not path.parent.is_dir():
+    if not os.path.isdir(path.parent):  # noqa: PTH112
         raise ParameterError(f"-Path '{path}': there is no folder '{path.parent}'")
     taken = datetime.now(UTC)
     export = _Export(directory, search_base, notify or (lambda _: None))

@@ -7,6 +7,7 @@ code is then 3: a file with holes never passes for a whole one.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -136,7 +137,7 @@ def compare_adsync_snapshot(context: click.Context, /, **given: Any) -> None:
 
         form = form_of(given, next(iter(formats.FORMS)))
         output = None if given["output"] is None else Path(given["output"])
-        if output is not None and output.exists() and not given["force"]:
+        if output is not None and os.path.lexists(output) and not given["force"]:
             raise adsyncconfig.ParameterError(f"'{output}' is there already: name a new file, or add -Force")
         with (
             adsyncconfig.open_snapshot(given["reference_path"]) as reference,
@@ -146,7 +147,8 @@ def compare_adsync_snapshot(context: click.Context, /, **given: Any) -> None:
             for warning in found.warnings:
                 click.echo(f"WARNING: {printable(warning)}", err=True)
             on_terminal = output is None and sys.stdout.isatty()
-            formats.deliver(formats.comparison(found, form, on_terminal=on_terminal), output)
+            pieces = formats.comparison(found, form, on_terminal=on_terminal)
+            formats.deliver(pieces, output, replace=bool(given["force"]))
         return found.exit_code
 
     guard(context, action)
