@@ -28,6 +28,7 @@ OURS = {
 }
 #: What they load of Python's beyond what click loads for any command's help, by the first part of its name.
 PYTHONS = {
+    "__future__",
     "copy",
     "dataclasses",
     "fnmatch",
