@@ -201,8 +201,19 @@ def connection_to(server: Endpoint, layer: VerifiedTls, options: TlsOptions, **l
         auto_range=False,  # where the rest of the values is refused, ldap3 takes the first for all of them
         **logon,
     )
+    connection.strategy._open_socket = partial(_opened, connection, connection.strategy._open_socket)
     connection.strategy.decode_response_fast = partial(_decoded, connection.strategy.decode_response_fast)
     return connection
+
+
+def _opened(connection: Any, usual: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    """A socket to one of the host's addresses; ldap3 forgets one that fails, and goes on to the next."""
+    try:
+        return usual(*arguments, **options)
+    except BaseException:
+        if connection.socket is not None:
+            cut_off(connection.socket)
+        raise
 
 
 def _decoded(usual: Callable[[Any], Any], message: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import ssl
 from collections.abc import Iterator
@@ -129,6 +130,18 @@ def test_a_port_where_nobody_listens_is_unreachable() -> None:
         Unreachable, match=rf"^cannot reach 'ldaps://127\.0\.0\.1:{port}': Connection refused$"
     ):
         adsyncconfig.connect(f"ldaps://127.0.0.1:{port}", user="a@contoso.example", password=SECRET)
+
+
+def test_a_host_whose_first_address_refuses_is_reached_by_the_next(
+    contoso: DomainController, mocker: MockerFixture
+) -> None:
+    """As localhost is, where it is ::1 first. The socket that failed is closed: a forgotten one is a warning."""
+    refusing = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("127.0.0.1", 1))
+    there = socket.getaddrinfo(contoso.host, 636, type=socket.SOCK_STREAM)
+    mocker.patch("ldap3.core.server.socket.getaddrinfo", return_value=[refusing, *there])
+    with connect(contoso, contoso.url) as directory:
+        assert directory.root.default_naming_context == contoso.base_dn
+    gc.collect()
 
 
 def test_a_host_that_does_not_exist_is_unreachable() -> None:
