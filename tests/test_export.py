@@ -275,6 +275,9 @@ def test_an_audit_finds_the_same_in_an_export_as_on_the_controller(
     assert said["read"] > 2000
     for each in (said, again):
         del each["taken"]
+    (day,) = again.pop("warnings")
+    assert day.startswith("this is a snapshot of 20")
+    assert said.pop("warnings") == []
     assert again == said
     assert kept.returncode == live.returncode
 
