@@ -43,6 +43,8 @@ __all__ = ["Diagnosis", "DiagnosisParameters", "DiagnosisResult", "diagnose"]
 
 CMDLET: Final = "Test-ADSyncPermissions"
 
+_PROTECTED: Final = "; AdminSDHolder's permissions replace its own (adminCount=1)"
+
 
 class DiagnosisParameters(AccountNames, total=False):
     """The account, named as every cmdlet names it, and where to look.
@@ -234,6 +236,8 @@ class _Run:
                 mended = mend(feature, effect, target, examiner, self._names)
         answer = effect.after
         reason = _reason(answer, origin)
+        if answer.allowed is False and answer.decided_by is None and target.kind is TargetKind.OBJECT:
+            reason += self._in_the_way(target.domain, target.dn)
         return Diagnosis(
             feature.name,
             target.dn,
@@ -245,6 +249,14 @@ class _Run:
             mended,
         )
 
+    def _in_the_way(self, domain: str, dn: str) -> str:
+        """What keeps from a single object that which is granted above it, where something does."""
+        origins = self._origins_of(domain)
+        if origins.has_admin_count(dn):
+            return _PROTECTED
+        at = origins.blocked_at(dn)
+        return "" if at is None else _blocked(at)
+
     def _below(self, feature: Feature, short: Shortfall, target: Target, examiner: Examiner) -> Diagnosis:
         origin = self._origin(target.domain, short.dn, short.answer, single=True)
         if short.cause is Cause.DENIED and origin is not None:
@@ -254,10 +266,7 @@ class _Run:
         else:
             at = self._target(target.domain, short.at)
             mended = mend_below(feature, short, at, examiner, self._names)
-        why = {
-            Cause.BLOCKED: f"; '{short.at}' inherits nothing",
-            Cause.PROTECTED: "; AdminSDHolder's permissions replace its own (adminCount=1)",
-        }
+        why = {Cause.BLOCKED: _blocked(short.at), Cause.PROTECTED: _PROTECTED}
         reason = _reason(short.answer, origin) + why.get(short.cause, "")
         ace = short.answer.decided_by
         return Diagnosis(feature.name, short.dn, short.operation.name, False, ace, origin, reason, mended)
@@ -300,6 +309,10 @@ def _on_their_own(operation: Operation, target: Target, below: list[Shortfall]) 
     }
     # A container that blocks inheritance is short of what would be made in it, not of what is there.
     return operation.place is Place.OBJECT and bool(there) and not any(each.dn in there for each in below)
+
+
+def _blocked(at: str) -> str:
+    return f"; '{at}' inherits nothing"
 
 
 def _reason(answer: Answer, origin: Origin | None) -> str:

@@ -88,6 +88,17 @@ class Origins:
                 return Origin(OriginKind.UNKNOWN, above or at, entry)
             at, entry = above, source
 
+    def blocked_at(self, dn: str) -> str | None:
+        """The nearest object that inherits nothing, from this one up; None where nothing is in the way."""
+        at: str = dn
+        while held := self._get(at):
+            if _descriptor(held).dacl_is_protected:
+                return held.dn
+            at = DistinguishedName.parse(at).parent
+            if not at:
+                break
+        return None
+
     def has_admin_count(self, dn: str) -> bool:
         """True when AdminSDHolder protects the object, or once did."""
         entry = self._get(dn)

@@ -11,6 +11,7 @@ Rule 4: an object whose permissions cannot be read is counted and told, never ta
 
 from __future__ import annotations
 
+import re
 import time
 from array import array
 from bisect import bisect_left
@@ -52,6 +53,8 @@ _PROGRESS: Final = 10_000
 _WAITING: Final = 200
 _MOST_BLOCKED: Final = 10_000
 _MOST_PARENTS: Final = 200_000
+#: The first part of a DN and the comma behind it; a comma in a name stands behind a backslash.
+_LEAF: Final = re.compile(r"(?:[^\\,]|\\.)*,", re.DOTALL)
 #: Groups of group writeback are called so, and say so in adminDescription.
 _WRITTEN_BACK: Final = b"group_"
 
@@ -124,7 +127,12 @@ def sighted(entry: Entry, domain: str, *, is_top: bool = False) -> SeenObject:
 
 def parent_of(dn: str) -> str:
     """The DN of what the object is in, as it stands in the object's own."""
-    return DistinguishedName.parse(dn).parent if "\\" in dn or '"' in dn else dn.partition(",")[2]
+    if '"' in dn:
+        return DistinguishedName.parse(dn).parent
+    if "\\" in dn:
+        leaf = _LEAF.match(dn)
+        return "" if leaf is None else dn[leaf.end() :]
+    return dn.partition(",")[2]
 
 
 class Found:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from contoso_directory import CONNECTOR_DN, CONNECTOR_SID
 from expectations import CONTOSO_SNAPSHOT, FIXTURES, GROUP_WRITEBACK, expected_aces
+from snapshot_edits import edit_entry
 
 import adsyncconfig
 from acl import Ace, SecurityDescriptor, Sid
@@ -502,6 +503,30 @@ def test_a_deny_is_named_with_the_object_that_it_stands_on(snapshot_file: Path) 
     )
     # Seen from the OU above, the group below it is the one that is refused.
     assert [each.dn for each in above.diagnoses if not each.allowed] == [f"CN=Team Deep,OU=Nested,{OU}"]
+
+
+def test_for_one_object_it_is_told_what_keeps_from_it_that_which_is_granted_above(
+    snapshot_file: Path,
+) -> None:
+    """What an administrator has who was told of error 8344: one object, and a grant on its domain."""
+    keeper = "CN=Domain Keeper,OU=Users Synced,DC=contoso,DC=example"
+    shielded, blocked = (
+        "CN=Shielded User,OU=Blocked,DC=contoso,DC=example",
+        "OU=Blocked,DC=contoso,DC=example",
+    )
+    edit_entry(snapshot_file, keeper, lambda record: record["attributes"].update(adminCount=["1"]))
+    with adsyncconfig.open_snapshot(snapshot_file) as directory:
+        run(directory, "set_adsync_ms_ds_consistency_guid_permissions", "")
+        rewrite(directory, keeper, closed=True)
+        reasons = {
+            dn: [each.reason for each in diagnose(directory, "MsDsConsistencyGuid", dn).diagnoses]
+            for dn in (keeper, shielded)
+        }
+    nothing = "nothing grants it: write mS-DS-ConsistencyGuid"
+    assert reasons == {
+        keeper: [f"{nothing}; AdminSDHolder's permissions replace its own (adminCount=1)"],
+        shielded: [f"{nothing}; '{blocked}' inherits nothing"],
+    }
 
 
 def test_blocked_inheritance_is_named_and_the_mend_is_a_grant_there(snapshot_file: Path) -> None:
