@@ -9,7 +9,7 @@ Rule 3: features that the caller names are what an account is held to; without a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -25,7 +25,7 @@ from .devices import device_containers
 from .directory import Directory, Entry
 from .dn import DistinguishedName
 from .effect import Examiner, token_in
-from .errors import ADSyncConfigError, DirectoryError, Unreachable
+from .errors import ADSyncConfigError, DirectoryError, NotFound, Unreachable
 from .facts import (
     PASSWORD_DAYS,
     UNUSED_DAYS,
@@ -59,12 +59,9 @@ _ACCOUNT: Final = (
     "whenCreated", "description",
 )  # fmt: skip
 _ACCOUNT_DISABLED: Final = 0x2
-_CONTAINERS: Final = AnyOf(
-    tuple(
-        Equals("objectClass", each)
-        for each in ("domainDNS", "organizationalUnit", "container", "builtinDomain")
-    )
-)
+#: The containers that a search is made for; roots of domains and CN=Builtin are where they always are.
+_CONTAINERS: Final = AnyOf(tuple(Equals("objectClass", each) for each in ("organizationalUnit", "container")))
+_FIXED_CONTAINERS: Final = frozenset({"domainDNS", "builtinDomain"})
 #: The containers of the picture, beside the plain ones below the root of a domain.
 _PLACES: Final = frozenset({"builtinDomain", "domainDNS", "organizationalUnit"})
 #: The order in which inferred features are told, whatever order a controller answers in.
@@ -350,7 +347,7 @@ class _Preparation:
         for base in bases:
             domain = base.directory.root.domain
             root = base.directory.root.default_naming_context
-            for entry in streamed(base, _CONTAINERS, ATTRIBUTES, lost=self._lost_containers, tell=self._tell):
+            for entry in self._container_entries(base, tops[base.dn]):
                 raw = next(iter(entry.attributes.get("ntsecuritydescriptor", ())), b"")
                 is_root = entry.dn == root
                 seen = tops[base.dn] if entry.dn == base.dn else sighted(entry, domain)
@@ -369,6 +366,18 @@ class _Preparation:
                 ):
                     account.told.setdefault(feature, {})[target.dn] = target
         return found
+
+    def _container_entries(self, base: SearchBase, top: SeenObject) -> Iterator[Entry]:
+        """The containers at and below the base; only what may stand anywhere is searched for."""
+        fixed = [base.dn] if top.object_class in _FIXED_CONTAINERS else []
+        if top.object_class == "domainDNS":
+            fixed.append(f"CN=Builtin,{base.dn}")
+        for dn in fixed:
+            try:
+                yield base.directory.get(dn, ATTRIBUTES)
+            except NotFound:
+                continue  # a snapshot of a search base may leave it out
+        yield from streamed(base, _CONTAINERS, ATTRIBUTES, lost=self._lost_containers, tell=self._tell)
 
     def _lost_containers(self, what: str) -> None:
         self._not_read.append(f"containers below {what}; features that are told there may be missing")

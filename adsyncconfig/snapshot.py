@@ -23,6 +23,7 @@ from typing import Final, Self
 from uuid import UUID
 
 from acl import Control, SecurityDescriptor, Sid, inherit
+from acl.intern import setters
 
 from .directory import Entry, RootDse, Scope
 from .dn import name_key
@@ -246,6 +247,8 @@ class SnapshotDirectory:
         contents = self._contents
         numbers, kept = contents.index.numbers, contents.descriptors
         everything = condition == EVERYTHING
+        new = object.__new__
+        set_dn, set_attributes = setters(Entry)
         for ordinal, line in self._lines(self._ordinal(base), condition, scope):
             quick = read_quickly(line)
             if quick is None:
@@ -263,7 +266,12 @@ class SnapshotDirectory:
             elif not condition.matches(StoredAttributes(values, None, None)):
                 continue
             number = numbers[ordinal]
-            yield Entry(dn, StoredAttributes(values, kept.get(number) or contents.numbered(number), wanted))
+            entry = new(Entry)
+            set_dn(entry, dn)
+            set_attributes(
+                entry, StoredAttributes(values, kept.get(number) or contents.numbered(number), wanted)
+            )
+            yield entry
 
     def _lines(self, base: int, condition: Filter, scope: Scope) -> Iterator[tuple[int, bytes]]:
         """The objects below the base that may meet the condition; as on a controller, in its naming context."""

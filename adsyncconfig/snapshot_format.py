@@ -203,8 +203,10 @@ class StoredAttributes(Mapping[str, tuple[bytes, ...]]):
         if type(values) is not list:
             values = [values]
         if name not in _FORMED:
-            with suppress(AttributeError, UnicodeEncodeError):
+            try:
                 return tuple([value.encode() for value in values])
+            except (AttributeError, UnicodeEncodeError):
+                pass  # bytes, or text that is none: not "suppress", which takes as long as the values
         return tuple([_from_json(name, value) for value in values])
 
     def __getitem__(self, name: str) -> tuple[bytes, ...]:

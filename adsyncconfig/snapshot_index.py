@@ -104,6 +104,15 @@ class HashTable:
             slot = (slot + 1) & mask
         slots[slot] = ordinal + 1
 
+    def fill(self) -> None:
+        """Add every ordinal that has a hash; a table that is new."""
+        slots, mask = self.slots, self.mask
+        for number, value in enumerate(self._hashes, 1):
+            slot = value & mask
+            while slots[slot]:
+                slot = (slot + 1) & mask
+            slots[slot] = number
+
     def find(self, value: int) -> Iterator[int]:
         """The ordinals with this hash."""
         slots, mask, hashes = self.slots, self.mask, self._hashes

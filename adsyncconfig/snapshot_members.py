@@ -31,6 +31,9 @@ _PART: Final = (
 )
 _NAME: Final = rb'"%b(?:,%b)*"' % (_PART, _PART)
 _PLAIN_MEMBERS: Final = re.compile(rb"%b(?:, %b)*" % (_NAME, _NAME)).fullmatch
+#: What no plain name holds: spaces at an end of a value, a value that begins with #, none at all; other characters.
+_NOT_PLAIN: Final = (b"= ", b" ,", b"=#", b"=,", b'="')
+_SPECIAL: Final = b"+\\<>;" + bytes(range(0x20)) + bytes(range(0x7F, 0x100))
 
 
 class MemberKeys:
@@ -80,8 +83,7 @@ class Holders:
             self._values.extend(found)
             self._holders.extend([ordinal] * len(found))
         self._table = HashTable(len(self._values), self._values)
-        for place, value in enumerate(self._values):
-            self._table.put(value, place)
+        self._table.fill()
 
     def of(self, value: str) -> list[int]:
         """The objects that, as its hash says, hold the value."""
@@ -93,9 +95,25 @@ def _plain_members(line: bytes) -> list[int] | None:
     """The hashes of the members' keys where all are in their plainest spelling, which most groups' are."""
     start = line.find(_MEMBERS) + len(_MEMBERS)
     names = line[start : line.find(b"]", start)].lower()
-    if start < len(_MEMBERS) or _PLAIN_MEMBERS(names) is None:
+    if start < len(_MEMBERS) or not (_are_plain(names) or _PLAIN_MEMBERS(names)):
         return None
     return [hash(name) for name in escaped_comma(names[1:-1]).split(b'", "')]
+
+
+def _are_plain(names: bytes) -> bool:
+    """What ``_PLAIN_MEMBERS`` says of names without a backslash, by counting, in a tenth of its time.
+
+    What is no name at all may pass; nobody is looked up by it.
+    """
+    between = names.count(b'", "')
+    return (
+        names.count(b'"') == 2 * between + 2
+        and names[:1] == names[-1:] == b'"'
+        and names.count(b"=") == names.count(b",") + 1
+        and names.count(b", ") == names.count(b' "') == between
+        and not any(mark in names for mark in _NOT_PLAIN)
+        and len(names.translate(None, _SPECIAL)) == len(names)
+    )
 
 
 def _values(line: bytes, attribute: str) -> Iterable[Any]:

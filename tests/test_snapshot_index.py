@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from acl import SecurityDescriptor, Sid
+from adsyncconfig import ParameterError, snapshot_members
 from adsyncconfig.directory import Entry, RootDse, Scope
 from adsyncconfig.dn import DistinguishedName, Rdns, name_key
 from adsyncconfig.filters import EVERYTHING, AllOf, AnyOf, Equals, Filter, StartsWith
@@ -307,3 +309,32 @@ def test_a_search_of_everything_holds_nothing(large: Path) -> None:
     count, grown = map(int, done.stdout.split())
     assert count == 100_000
     assert grown < 20_000  # KiB
+
+
+_WORDS = st.text(alphabet='ab-. #=+,;<>"\\é\t0', max_size=6)
+_NAMES = st.lists(st.tuples(st.sampled_from(["cn", "ou", "dc", "o.i"]), _WORDS), min_size=1, max_size=4)
+
+
+@given(st.lists(_NAMES, min_size=1, max_size=4))
+def test_members_that_count_as_plain_are_their_own_keys(members: list[list[tuple[str, str]]]) -> None:
+    """By its counts a list of names is taken for plain only where each name that is one is its own key."""
+    names = [",".join(f"{kind}={value}" for kind, value in parts) for parts in members]
+    blob = ", ".join(json.dumps(name, ensure_ascii=False) for name in names).lower().encode()
+    if snapshot_members._are_plain(blob):
+        for name in json.loads(f"[{blob.decode()}]"):
+            with contextlib.suppress(ParameterError):  # what is no name is looked up by nobody
+                assert name_key(name) == name
+
+
+def test_ordinary_members_count_as_plain() -> None:
+    blob = b'"cn=user 1,ou=team 7,dc=contoso,dc=example", "cn=o\'hara (x),cn=users,dc=contoso,dc=example"'
+    assert snapshot_members._are_plain(blob)
+    for other in (
+        b'"cn=a\\\\,b,dc=x"',
+        b'"cn=a=b,dc=x"',
+        b'"cn= a,dc=x"',
+        b'"cn=a, dc=x"',
+        b'"cn=#1,dc=x"',
+        b'""',
+    ):
+        assert not snapshot_members._are_plain(other)
