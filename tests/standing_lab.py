@@ -261,7 +261,7 @@ def _instructions(state: State) -> str:
         f'  export ADSYNCCONFIG_PASSWORD="$(cat {shlex.quote(str(HOME / "password"))})"',
         *("", "Then try:", ""),
         "  Get-ADSyncADConnectorAccount",
-        f"  {cmdlet} -ADConnectorAccountDN '{CONNECTOR_DN}' -ADObjectDN '{writeback}' -WhatIf",
+        f"  {cmdlet} -ADConnectorAccountDN '{CONNECTOR_DN}' -ADObjectDN '{writeback}' -LeastPrivilege -WhatIf",
         *("", "script/lab down takes it away."),
     ]
     return "\n".join(lines)
