@@ -53,6 +53,7 @@ _SYSTEM_ERROR: Final = re.compile(r"\[Errno -?\d+\] ([^'\"\]]+)")
 #: What tells that the server ended the connection, and where.
 _ENDINGS: Final = (
     (ssl.SSLEOFError, " before TLS was begun"),
+    (ssl.SSLZeroReturnError, " before TLS was begun"),  # the same, from other builds of OpenSSL
     (BrokenOff, " in the middle of an answer"),
     (LDAPSessionTerminatedByServerError, ""),
 )

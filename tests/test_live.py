@@ -32,6 +32,7 @@ from adsyncconfig import live as live_module
 from adsyncconfig.filters import EVERYTHING
 from adsyncconfig.live import LiveDirectory
 from adsyncconfig.session import Answer
+from adsyncconfig.transport import unreachable
 
 SECRET = "Planted-Secret.42"
 
@@ -324,3 +325,10 @@ def test_what_a_controller_refuses_for_other_reasons_is_one_line(
         directory.get(contoso.base_dn, ["name"])
     assert "\n" not in str(raised.value)
     assert code in str(raised.value)
+
+
+@pytest.mark.parametrize("kind", [ssl.SSLEOFError, ssl.SSLZeroReturnError])
+def test_an_end_in_the_handshake_is_told_alike_whatever_openssl_calls_it(kind: type[ssl.SSLError]) -> None:
+    """Which of the two it is depends on the build of OpenSSL, and no machine has both."""
+    told = unreachable("ldaps://dc1.contoso.example", OSError(), kind(8, "closed (EOF)"))
+    assert str(told) == "'ldaps://dc1.contoso.example' ended the connection before TLS was begun"
