@@ -438,7 +438,6 @@ class _Preparation:
             scopes=scopes,
             is_scoped=expected is not None,
             enabled=None if control is None else not int(control) & _ACCOUNT_DISABLED,
-            user_account_control=None if control is None else int(control),
             password_set=_file_time(entry.text("pwdLastSet")),
             last_logon=_file_time(entry.text("lastLogonTimestamp")),
             created=_generalized_time(entry.text("whenCreated")),

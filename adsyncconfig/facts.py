@@ -127,7 +127,6 @@ class AccountFacts:
     scopes: Mapping[Feature, tuple[Target, ...]] = field(default_factory=dict)
     is_scoped: bool = False
     enabled: bool | None = None
-    user_account_control: int | None = None
     password_set: datetime | None = None
     last_logon: datetime | None = None
     created: datetime | None = None

@@ -296,13 +296,7 @@ def _holders(context: AuditContext) -> Iterator[Finding]:
             idle = [
                 ace
                 for ace in own
-                if not ace.is_effective
-                and not any(
-                    other.is_effective
-                    and other.object_type == ace.object_type
-                    and other.mask & ace.mask == ace.mask
-                    for other in own
-                )
+                if not ace.is_effective and not any(_does_the_same(other, ace) for other in own)
             ]
             if idle:
                 yield Finding(
